@@ -1,0 +1,54 @@
+# Everything a developer or CI does with flowersim; `make help` lists it.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup environment run serve test test-all lint bench lock clean
+
+# Passed on by run, serve, test and test-all: make test ARGS="tests/retrieval -x"
+ARGS ?=
+
+PYTHON := .venv/bin/python
+FLOWERSIM := .venv/bin/flowersim
+PYTEST := TF_CPP_MIN_LOG_LEVEL=2 $(PYTHON) -m pytest -q
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
+		| awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
+	@echo
+	@echo '  ARGS="..."                 more arguments for run, serve, test and test-all'
+	@echo '  FLOWERSIM_PYTHON=3.10      force a Python (a version or a path), and with it the TFX line:'
+	@echo '                             3.11 and 3.10 get TFX 1.16; 3.13 and 3.12 get TFX 1.21 (glibc 2.39)'
+	@echo '  UPGRADE=1                  with lock: newest versions instead of the smallest change'
+
+setup: ## make .venv, or bring it up to date; all but help, lock and clean do this first
+	@bash requirements/bootstrap.sh
+
+environment:
+	@bash requirements/bootstrap.sh --quiet
+
+run: environment ## run the pipeline on the default preset, then ask the model over HTTP
+	@$(FLOWERSIM) run --query $(ARGS)
+
+serve: environment ## serve the newest pushed model over REST and gRPC
+	@$(FLOWERSIM) serve $(ARGS)
+
+test: environment ## run the tests that CI runs
+	@$(PYTEST) -m "not extended" $(ARGS)
+
+test-all: environment ## run every test, also the long ones
+	@$(PYTEST) $(ARGS)
+
+lint: environment ## check style, format and types
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy
+
+bench: environment ## run every benchmark; each prints one line of JSON
+	@set -e; for script in benchmarks/[a-z]*.py; do $(PYTHON) "$$script"; done
+
+lock: ## resolve requirements/*.lock anew from setup.py
+	@uv=$$(bash requirements/bootstrap.sh --uv) && bash requirements/lock.sh "$$uv"
+
+clean: ## remove the environment and every cache, not what runs wrote
+	@rm -rf .venv .venv.lock .uv .uv.log build dist *.egg-info
+	@rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

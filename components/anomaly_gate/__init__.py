@@ -1,0 +1,1 @@
+"""AnomalyGate: stops the run when the data does not match the schema."""

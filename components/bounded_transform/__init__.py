@@ -1,0 +1,1 @@
+"""Transform with a bounded number of images in memory."""

@@ -1,0 +1,80 @@
+"""Divides images into train, validation and test, reproducibly and class by class."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+
+
+@dataclasses.dataclass(frozen=True)
+class Division:
+    """What share of each class goes where.
+
+    Attributes:
+        validation_share: Share of a class's images for validation, 0 ≤ share < 1.
+        test_share: Share of a class's images for test, 0 ≤ share < 1.
+        held_out_classes: Share of classes that go to test whole.
+        seed: Another seed gives another division of the same shares.
+    """
+
+    validation_share: float
+    test_share: float
+    held_out_classes: float
+    seed: int
+
+
+def divide(items: Iterable[tuple[str, str]], division: Division) -> dict[str, str]:
+    """Assigns a split to each item.
+
+    The order within a class is that of a seeded hash of the id, so the result depends on ids
+    and seed only, not on the order in which images are listed. Every class that is not held out
+    keeps at least one training image; a share above zero takes at least one image from each
+    class that has three or more.
+
+    Args:
+        items: Pairs `(id, class_name)`; ids are unique.
+        division: Shares and seed.
+
+    Returns:
+        Split name (`train`, `validation`, `test`) by id.
+    """
+    by_class: dict[str, list[str]] = defaultdict(list)
+    for item, class_name in items:
+        by_class[class_name].append(item)
+    classes = sorted(by_class, key=lambda name: _rank(division.seed, "class", name))
+    # At least two classes stay for training, whatever the share says.
+    held_out = set(classes[: min(round(len(classes) * division.held_out_classes), len(classes) - 2)])
+    splits: dict[str, str] = {}
+    for class_name, members in by_class.items():
+        if class_name in held_out:
+            splits.update(dict.fromkeys(members, "test"))
+            continue
+        members = sorted(members, key=lambda item: _rank(division.seed, "image", item))
+        validation = _count(len(members), division.validation_share)
+        test = _count(len(members), division.test_share)
+        while validation + test > len(members) - 1:
+            if test >= validation:
+                test -= 1
+            else:
+                validation -= 1
+        for index, item in enumerate(members):
+            splits[item] = (
+                "validation"
+                if index < validation
+                else "test"
+                if index < validation + test
+                else "train"
+            )
+    return splits
+
+
+def _count(members: int, share: float) -> int:
+    if share == 0.0:
+        return 0
+    return max(round(members * share), 1 if members >= 3 else 0)
+
+
+def _rank(seed: int, kind: str, name: str) -> bytes:
+    return hashlib.sha256(f"{seed}:{kind}:{name}".encode()).digest()

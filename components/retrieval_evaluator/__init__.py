@@ -1,0 +1,1 @@
+"""Retrieval evaluation inside TFMA: neighbours by exact search, metrics, thresholds, baseline."""

@@ -1,0 +1,143 @@
+"""The EvalConfig of retrieval: models, slices, metrics, thresholds; and reading results back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import tensorflow_model_analysis as tfma
+
+from trainer_module import features
+
+METRIC_MODULE = "components.retrieval_evaluator.metric"
+EXTRACTOR_MODULE = "components.retrieval_evaluator.extractors"
+
+# Metrics without a k, by their key in `retrieval.metrics`.
+RANKING_METRICS = (
+    "map_at_r",
+    "r_precision",
+    "mean_average_precision",
+    "mean_reciprocal_rank",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Thresholds:
+    """What a model must reach to be blessed.
+
+    Attributes:
+        min_recall_at_1: Lowest recall@1.
+        min_map_at_r: Lowest MAP@R.
+        allowed_drop: recall@1 that may be lost against the last blessed model.
+    """
+
+    min_recall_at_1: float
+    min_map_at_r: float
+    allowed_drop: float
+
+
+def eval_config(
+    ks: tuple[int, ...], *, thresholds: Thresholds | None, slice_by_class: bool, code_hash: str
+) -> tfma.EvalConfig:
+    """Builds the Evaluator's configuration.
+
+    Args:
+        ks: The k of recall@k and precision@k.
+        thresholds: None for an Evaluator that only reports.
+        slice_by_class: Whether metrics are given for each class too.
+        code_hash: Digest of the evaluation code; part of the cache key.
+    """
+    names = [f"{kind}_at_{k}" for k in ks for kind in ("recall", "precision")]
+    lowest = {}
+    if thresholds is not None:
+        lowest = {
+            "recall_at_1": thresholds.min_recall_at_1,
+            "map_at_r": thresholds.min_map_at_r,
+        }
+    metrics = []
+    for name in [*names, *RANKING_METRICS]:
+        metric = tfma.MetricConfig(
+            class_name="MeanOverQueries",
+            module=METRIC_MODULE,
+            config=json.dumps({"name": name, "ks": list(ks), "code": code_hash}),
+        )
+        if thresholds is not None and name in lowest:
+            metric.threshold.value_threshold.lower_bound.value = lowest[name]
+            if name == "recall_at_1":
+                change = metric.threshold.change_threshold
+                change.direction = tfma.MetricDirection.HIGHER_IS_BETTER
+                change.absolute.value = -thresholds.allowed_drop
+        metrics.append(metric)
+    metrics.append(tfma.MetricConfig(class_name="ExampleCount"))
+    models = [_model("candidate")]
+    if thresholds is not None:
+        models.append(_model("baseline", is_baseline=True))
+    slices = [tfma.SlicingSpec()]
+    if slice_by_class:
+        slices.append(tfma.SlicingSpec(feature_keys=[features.CLASS_NAME]))
+    return tfma.EvalConfig(
+        model_specs=models,
+        slicing_specs=slices,
+        metrics_specs=[tfma.MetricsSpec(metrics=metrics)],
+    )
+
+
+def _model(name: str, *, is_baseline: bool = False) -> tfma.ModelSpec:
+    return tfma.ModelSpec(
+        name=name,
+        is_baseline=is_baseline,
+        signature_name="serving_default",
+        label_key=features.LABEL,
+        prediction_key="embedding",
+    )
+
+
+def read_overall(evaluation_uri: str) -> dict[str, float]:
+    """Reads the candidate's metrics over all queries from a ModelEvaluation artifact."""
+    return dict(_read(evaluation_uri).get((), {}))
+
+
+def read_by_class(evaluation_uri: str) -> dict[str, dict[str, float]]:
+    """Reads the candidate's metrics by class name; empty when classes were not sliced."""
+    return {
+        str(key[0][1]): metrics for key, metrics in _read(evaluation_uri).items() if len(key) == 1
+    }
+
+
+def _read(uri: str) -> dict[tuple, dict[str, float]]:
+    """Reads metrics by slice, whether or not a baseline was evaluated beside the candidate."""
+    result = tfma.load_eval_result(uri, model_name="candidate")
+    found: dict[tuple, dict[str, float]] = {}
+    for key, outputs in result.slicing_metrics:
+        found[key] = {
+            name: float(value["doubleValue"])
+            for metrics in outputs.values()
+            for by_key in metrics.values()
+            for name, value in by_key.items()
+            if "doubleValue" in value
+        }
+    return found
+
+
+def failed_thresholds(evaluation_uri: str) -> list[str]:
+    """Says in words which thresholds the candidate missed; empty when it passed."""
+    result = tfma.load_validation_result(evaluation_uri)
+    reasons = []
+    for by_slice in result.metric_validations_per_slice:
+        for failure in by_slice.failures:
+            value = failure.metric_value.double_value.value
+            threshold = failure.metric_threshold
+            if failure.metric_key.is_diff:
+                allowed = -threshold.change_threshold.absolute.value
+                reasons.append(
+                    f"{failure.metric_key.name} changed by {value:+.4f} against the last blessed "
+                    f"model; a drop of {allowed:.4f} is allowed"
+                )
+            else:
+                bound = threshold.value_threshold.lower_bound.value
+                reasons.append(
+                    f"{failure.metric_key.name} is {value:.4f}; at least {bound:.4f} is required"
+                )
+    if not result.validation_ok and not reasons:
+        reasons.append(str(result))
+    return reasons

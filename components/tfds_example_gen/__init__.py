@@ -1,0 +1,1 @@
+"""TfdsExampleGen: from a prepared TFDS folder to TFX Examples, image bytes untouched."""

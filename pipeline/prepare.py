@@ -1,0 +1,169 @@
+"""Brings the dataset that the settings name into one prepared TFDS folder, and its schema beside it.
+
+Everything after this step reads `DATA_DIR/NAME/VERSION`, whatever the source was: flowers drawn
+here, a folder of photos, or a TFDS dataset (on disk, or downloaded by TFDS).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+from typing import Any
+
+from pipeline.settings import DataSettings
+
+SPLITS = ("train", "validation", "test")
+
+
+class PrepareError(RuntimeError):
+    """A dataset that cannot be brought in; the message names it and says what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparedData:
+    """A dataset on disk.
+
+    Attributes:
+        folder: The prepared folder, `DATA_DIR/NAME/VERSION`.
+        class_names: In the order of the label.
+        split_sizes: Number of images by split.
+        schema_path: The curated schema completed with the classes.
+    """
+
+    folder: str
+    class_names: tuple[str, ...]
+    split_sizes: dict[str, int]
+    schema_path: str
+
+
+def prepare(data: DataSettings, workdir: str | os.PathLike[str]) -> PreparedData:
+    """Materialises the dataset, unless it is there already.
+
+    Args:
+        data: The `data` section of the settings.
+        workdir: Where generated datasets and the schema go when `data.data_dir` is not set.
+
+    Returns:
+        What was prepared.
+
+    Raises:
+        PrepareError: An unknown dataset, a failed download, or a split without images.
+    """
+    from components.example_schema.curate import write_schema
+    from components.photo_folder.scan import PhotoFolderError
+    from components.tfds_example_gen.layout import DatasetLayoutError, read_layout
+
+    own_folder = data.data_dir or str(pathlib.Path(workdir) / "data")
+    try:
+        if data.folder is not None:
+            builder = _photos(data, own_folder)
+        elif data.dataset == "synthetic_flowers":
+            builder = _synthetic(data, own_folder)
+        else:
+            builder = _tfds(data, own_folder)
+        layout = read_layout(builder)
+    except (PhotoFolderError, DatasetLayoutError) as error:
+        raise PrepareError(str(error)) from error
+    sizes = {split: builder.info.splits[split].num_examples for split in SPLITS}
+    return PreparedData(
+        folder=str(builder.data_path),
+        class_names=layout.class_names,
+        split_sizes=sizes,
+        schema_path=write_schema(pathlib.Path(workdir) / "schema", layout.class_names, SPLITS),
+    )
+
+
+def _materialise(builder: Any) -> Any:
+    """Writes the dataset of `builder` to disk if it is not there, and opens what was written."""
+    import tensorflow_datasets as tfds
+
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+    )
+    return tfds.builder_from_directory(builder.data_path)
+
+
+def _synthetic(data: DataSettings, data_dir: str) -> Any:
+    from components.synthetic_flowers.builder import SyntheticFlowers, synthetic_flowers_config
+
+    synthetic = data.synthetic
+    config = synthetic_flowers_config(
+        num_classes=synthetic.classes,
+        train_per_class=synthetic.train_per_class,
+        validation_per_class=synthetic.validation_per_class,
+        test_per_class=synthetic.test_per_class,
+        image_size=synthetic.image_size,
+        seed=synthetic.seed,
+    )
+    return _materialise(SyntheticFlowers(config=config, data_dir=data_dir))
+
+
+def _photos(data: DataSettings, data_dir: str) -> Any:
+    from components.photo_folder.builder import Photos, PhotosConfig, fingerprint
+    from components.photo_folder.division import Division, divide
+    from components.photo_folder.scan import scan
+
+    photos = tuple(scan(data.folder or ""))
+    division = Division(**data.division.model_dump())
+    undecided = [(photo.relative, photo.class_name) for photo in photos if photo.split is None]
+    chosen = divide(undecided, division) if undecided else {}
+    _no_empty_split(
+        {photo.split or chosen[photo.relative] for photo in photos},
+        f"{data.folder} with its {len(photos)} photos",
+    )
+    stamps = [(photo, os.stat(photo.path).st_size, os.stat(photo.path).st_mtime_ns) for photo in photos]
+    config = PhotosConfig(
+        name=f"folder-{fingerprint(stamps, division)}",
+        photos=photos,
+        class_names=tuple(sorted({photo.class_name for photo in photos})),
+        division=division,
+    )
+    return _materialise(Photos(config=config, data_dir=data_dir))
+
+
+def _tfds(data: DataSettings, own_folder: str) -> Any:
+    """Opens or downloads a TFDS dataset; divides it anew when it lacks one of the splits."""
+    import tensorflow_datasets as tfds
+
+    from components.photo_folder.builder import Photos, PhotosConfig, fingerprint
+    from components.photo_folder.division import Division
+    from components.tfds_example_gen.layout import read_layout
+
+    try:
+        builder = tfds.builder(data.dataset, data_dir=data.data_dir)
+    except tfds.core.registered.DatasetNotFoundError as error:
+        raise PrepareError(
+            f"data.dataset={data.dataset!r} is no TFDS dataset"
+            + (f", nor one stored in {data.data_dir}" if data.data_dir else "")
+        ) from error
+    try:
+        builder = _materialise(builder)
+    except Exception as error:  # TFDS wraps network errors in many types.
+        raise PrepareError(
+            f"TFDS could not download {data.dataset}: {error}\n"
+            "Point data.data_dir at a folder that holds it already prepared, or try again with "
+            "internet access."
+        ) from error
+    if all(split in builder.info.splits for split in SPLITS):
+        return builder
+    layout = read_layout(builder)
+    division = Division(**data.division.model_dump())
+    config = PhotosConfig(
+        name=f"{builder.name}-{fingerprint(str(builder.data_path), division)}",
+        source=builder,
+        image_key=layout.image,
+        label_key=layout.label,
+        class_names=layout.class_names,
+        division=division,
+    )
+    return _materialise(Photos(config=config, data_dir=own_folder))
+
+
+def _no_empty_split(present: set[str], source: str) -> None:
+    missing = [split for split in SPLITS if split not in present]
+    if missing:
+        raise PrepareError(
+            f"{source} leaves {' and '.join(missing)} without images; add photos, or change "
+            "data.division.validation_share and data.division.test_share"
+        )

@@ -1,0 +1,167 @@
+"""Retrieval metrics, each with its formula and its denominator.
+
+Not for finding neighbours (`search.py`). Every metric is a function of the ranks of a query's
+relevant items (`ranks.py`): let R be their number and r_1 < r_2 < … < r_R their ranks, from 1.
+
+====================== ================================================= ================
+key                    value for one query                               denominator
+====================== ================================================= ================
+recall_at_{k}          1 if r_1 <= k else 0 (the hit rate)               none
+precision_at_{k}       #{j : r_j <= k} / k                               k, always
+r_precision            #{j : r_j <= R} / R                               R
+map_at_r               sum of j / r_j over r_j <= R, / R                 R
+mean_average_precision sum of j / r_j over all j, / R                    R
+mean_reciprocal_rank   1 / r_1, not cut off                              none
+====================== ================================================= ================
+
+`r_precision` and `map_at_r` are those of Musgrave et al., "A Metric Learning Reality Check", ECCV
+2020. Corner cases: precision_at_k cannot reach 1 where R < k; a gallery smaller than k counts as
+padded with irrelevant items; a query with R = 0 has no value (NaN) and is left out of the means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from retrieval.ranks import relevant_ranks
+
+
+def per_query_metrics(
+    query_embeddings: npt.ArrayLike,
+    query_labels: npt.ArrayLike,
+    query_ids: npt.ArrayLike | None,
+    gallery_embeddings: npt.ArrayLike,
+    gallery_labels: npt.ArrayLike,
+    gallery_ids: npt.ArrayLike | None,
+    ks: Sequence[int] = (1, 5, 10),
+) -> dict[str, npt.NDArray[np.float64]]:
+    """All metrics of the table above for each query.
+
+    Relevant is what has the query's label. A pair with equal ids is excluded; ties in cosine rank
+    by lower gallery index. The values of a query do not depend on the other queries, so a batch of
+    queries can be given at a time (the gallery has to be whole). Memory is bounded: no Q x N
+    matrix is kept.
+
+    Args:
+        query_embeddings: [Q, D] real numbers; L2-normalised here, zero rows stay zero.
+        query_labels: [Q] integers or strings.
+        query_ids: [Q] integers or strings, or None to exclude nothing.
+        gallery_embeddings: [N, D].
+        gallery_labels: [N].
+        gallery_ids: [N]; given together with `query_ids` or not at all.
+        ks: The cut-offs of recall_at_{k} and precision_at_{k}.
+
+    Returns:
+        By metric, float64, [Q]; NaN where the query has no relevant item.
+
+    Raises:
+        ValueError: a k < 1, wrong shapes, different dims, NaN or infinity in a row.
+        TypeError: labels or ids are floats, or bytes on one side and str on the other.
+
+    >>> values = per_query_metrics([[1, 0], [0, 1]], ["a", "z"], None,
+    ...                            [[1, 0], [2, 1], [0, 1]], ["b", "a", "a"], None, ks=(1, 2))
+    >>> {name: value.round(4).tolist() for name, value in values.items()}  # ranks 2 and 3; none
+    ... # doctest: +NORMALIZE_WHITESPACE
+    {'recall_at_1': [0.0, nan], 'precision_at_1': [0.0, nan],
+     'recall_at_2': [1.0, nan], 'precision_at_2': [0.5, nan],
+     'map_at_r': [0.25, nan], 'r_precision': [0.5, nan],
+     'mean_average_precision': [0.5833, nan], 'mean_reciprocal_rank': [0.5, nan]}
+    """
+    for k in ks:
+        if k < 1:
+            raise ValueError(f"every k of ks must be at least 1, got {k}")
+    query, rank, relevant = relevant_ranks(
+        query_embeddings,
+        query_labels,
+        query_ids,
+        gallery_embeddings,
+        gallery_labels,
+        gallery_ids,
+    )
+    first_of_query = np.cumsum(relevant) - relevant
+    nth = np.arange(len(query)) - first_of_query[query] + 1
+    size = relevant[query]
+
+    def total(values: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
+        sums = np.bincount(query, weights=values, minlength=len(relevant))
+        return np.where(relevant > 0, sums, np.nan)
+
+    results = {}
+    for k in ks:
+        results[f"recall_at_{k}"] = total((nth == 1) & (rank <= k))
+        results[f"precision_at_{k}"] = total(rank <= k) / k
+    precision = nth / rank
+    results["map_at_r"] = total(precision * (rank <= size) / size)
+    results["r_precision"] = total((rank <= size) / size)
+    results["mean_average_precision"] = total(precision / size)
+    results["mean_reciprocal_rank"] = total((nth == 1) / rank)
+    return results
+
+
+def retrieval_metrics(
+    query_embeddings: npt.ArrayLike,
+    query_labels: npt.ArrayLike,
+    gallery_embeddings: npt.ArrayLike | None = None,
+    gallery_labels: npt.ArrayLike | None = None,
+    *,
+    ks: Sequence[int] = (1, 5, 10),
+    query_ids: npt.ArrayLike | None = None,
+    gallery_ids: npt.ArrayLike | None = None,
+) -> dict[str, float]:
+    """The means of `per_query_metrics` over the queries that have a relevant item.
+
+    Without a gallery the queries are searched among themselves, leave-one-out: each is excluded
+    from its own neighbours by id (its row number, or `query_ids`), never by dropping the nearest.
+
+    Args:
+        query_embeddings: [Q, D] real numbers.
+        query_labels: [Q] integers or strings.
+        gallery_embeddings: [N, D], or None for leave-one-out.
+        gallery_labels: [N]; given together with `gallery_embeddings`.
+        ks: The cut-offs of recall_at_{k} and precision_at_{k}.
+        query_ids: [Q] integers or strings, or None.
+        gallery_ids: [N]; only with a gallery, and together with `query_ids`.
+
+    Returns:
+        By metric, the mean (NaN if no query has a relevant item); and `queries`, how many there
+        are, and `queries_without_relevant`, how many of them are left out of the means.
+
+    Raises:
+        ValueError: gallery embeddings without labels or the reverse, `gallery_ids` without a
+            gallery, and what `per_query_metrics` raises.
+        TypeError: see `per_query_metrics`.
+
+    >>> m = retrieval_metrics([[1, 0], [1, 0.1], [0, 1], [0.1, 1], [1, 1]], [0, 0, 1, 1, 2], ks=(1,))
+    >>> m["recall_at_1"], m["map_at_r"], m["queries"], m["queries_without_relevant"]
+    (1.0, 1.0, 5.0, 1.0)
+    """
+    if (gallery_embeddings is None) != (gallery_labels is None):
+        raise ValueError("gallery_embeddings and gallery_labels must be given together")
+    if gallery_embeddings is None or gallery_labels is None:
+        if gallery_ids is not None:
+            raise ValueError("gallery_ids without gallery_embeddings: leave-one-out uses query_ids")
+        gallery_embeddings, gallery_labels = query_embeddings, query_labels
+        if query_ids is None:
+            query_ids = np.arange(len(np.asarray(query_labels)))
+        gallery_ids = query_ids
+    values = per_query_metrics(
+        query_embeddings,
+        query_labels,
+        query_ids,
+        gallery_embeddings,
+        gallery_labels,
+        gallery_ids,
+        ks,
+    )
+    answered = ~np.isnan(values["mean_reciprocal_rank"])
+    means = {
+        name: float(value[answered].mean()) if answered.any() else float("nan")
+        for name, value in values.items()
+    }
+    return means | {
+        "queries": float(len(answered)),
+        "queries_without_relevant": float(len(answered) - answered.sum()),
+    }

@@ -1,0 +1,135 @@
+"""Finds at which rank each relevant gallery item of a query comes, by counting what is ahead of it.
+
+Not for metrics as such: `metrics.py` computes all of them from these ranks. Not for search either:
+only relevant items are ranked, so neither an N x N matrix nor an N x N list of indices exists.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from retrieval import rows
+
+Ints = npt.NDArray[np.int64]
+
+_STRIP_ELEMENTS = 8_000_000
+_STRIP_QUERIES = 512
+# A sort key is query (18 bits), score (32 bits), column of the block (13 bits).
+_BLOCK_COLUMNS = 4096
+_COLUMN_BITS, _SCORE_BITS = 13, 32
+
+
+class RelevantRanks(NamedTuple):
+    """Ranks of relevant items.
+
+    Attributes:
+        query: Which query each rank belongs to, int64, [P], ascending.
+        rank: From 1, int64, [P], ascending within a query.
+        relevant: R, the number of relevant items of each query, int64, [Q].
+    """
+
+    query: Ints
+    rank: Ints
+    relevant: Ints
+
+
+def relevant_ranks(
+    query_embeddings: npt.ArrayLike,
+    query_labels: npt.ArrayLike,
+    query_ids: npt.ArrayLike | None,
+    gallery_embeddings: npt.ArrayLike,
+    gallery_labels: npt.ArrayLike,
+    gallery_ids: npt.ArrayLike | None,
+) -> RelevantRanks:
+    """Ranks every gallery item that has the query's label.
+
+    The rank of an item is 1 plus the number of items with a higher cosine, or with the same cosine
+    and a lower gallery index. A pair with equal ids is neither ranked nor counted. Scores are the
+    exact ones of `rows.exact_scores`, so the result does not depend on how queries are batched.
+
+    Args:
+        query_embeddings: [Q, D] real numbers.
+        query_labels: [Q] integers or strings.
+        query_ids: [Q] integers or strings, or None to exclude nothing.
+        gallery_embeddings: [N, D].
+        gallery_labels: [N].
+        gallery_ids: [N], or None.
+
+    Returns:
+        See `RelevantRanks`.
+
+    Raises:
+        ValueError: wrong shapes, different dims, NaN or infinity, ids for one side only.
+        TypeError: labels or ids are floats, or bytes on one side and str on the other.
+
+    >>> relevant_ranks([[1, 0]], [7], None, [[1, 0], [1, 1], [0, 1]], [8, 7, 7], None).rank.tolist()
+    [2, 3]
+    """
+    queries, gallery = rows.paired_unit_rows(query_embeddings, gallery_embeddings)
+    sizes = len(queries), len(gallery)
+    labels = rows.paired_codes(query_labels, gallery_labels, *sizes, "labels")
+    ids = None
+    if (query_ids is None) != (gallery_ids is None):
+        raise ValueError("query_ids and gallery_ids must be given together")
+    if query_ids is not None and gallery_ids is not None:
+        ids = rows.paired_codes(query_ids, gallery_ids, *sizes, "ids")
+    strip = int(np.clip(_STRIP_ELEMENTS // max(1, len(gallery)), 1, _STRIP_QUERIES))
+    query_parts, rank_parts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for start in range(0, len(queries), strip):
+        part = slice(start, start + strip)
+        query, item = rows.equal_pairs(labels[0][part], labels[1])
+        scores = _strip_scores(queries[part], gallery)
+        if ids is not None:
+            scores[rows.equal_pairs(ids[0][part], ids[1])] = -np.inf
+            keep = ids[0][part][query] != ids[1][item]
+            query, item = query[keep], item[keep]
+        rank = _ranks_in_strip(scores, query, item)
+        order = np.lexsort((rank, query))
+        query_parts.append(query[order] + start)
+        rank_parts.append(rank[order])
+    query = np.concatenate(query_parts)
+    return RelevantRanks(
+        query, np.concatenate(rank_parts), np.bincount(query, minlength=len(queries))
+    )
+
+
+def _strip_scores(
+    queries: npt.NDArray[np.float32], gallery: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    scores = np.empty((len(queries), len(gallery)), np.float32)
+    for start in range(0, len(gallery), _BLOCK_COLUMNS):
+        part = slice(start, start + _BLOCK_COLUMNS)
+        scores[:, part] = rows.exact_scores(queries, gallery[part])
+    return scores
+
+
+def _ranks_in_strip(scores: npt.NDArray[np.float32], query: Ints, item: Ints) -> Ints:
+    """Ranks of the pairs (query, item) among the columns of `scores` [q, N]."""
+    rank = np.ones(len(query), np.int64)
+    if not len(query):
+        return rank
+    own = (query << (_COLUMN_BITS + _SCORE_BITS)) | (_descending(scores[query, item]))
+    prefix = np.arange(len(scores), dtype=np.int64)[:, None] << (_COLUMN_BITS + _SCORE_BITS)
+    for start in range(0, scores.shape[1], _BLOCK_COLUMNS):
+        block = scores[:, start : start + _BLOCK_COLUMNS]
+        width = block.shape[1]
+        keys = _descending(block) | prefix | np.arange(width)
+        keys.sort(axis=1)
+        # Seen from a block behind the item, equal scores lose; from one before it, they win.
+        position = np.clip(item - start, 0, width)
+        ahead = np.searchsorted(keys.reshape(-1), own | position)
+        rank += ahead - query * width
+    return rank
+
+
+def _descending(scores: npt.NDArray[np.float32]) -> Ints:
+    """Keys that ascend where scores descend, with room for a column below them.
+
+    The bits of a float, read as a sign-magnitude integer, order like the float.
+    """
+    bits = (-scores).view(np.int32)
+    ordered = bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
+    return (ordered.astype(np.int64) + (1 << 31)) << _COLUMN_BITS

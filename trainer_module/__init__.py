@@ -1,0 +1,1 @@
+"""Everything that shapes or trains the network."""

@@ -1,0 +1,101 @@
+"""The networks that can be a backbone, by name, each from pixels to pooled features.
+
+To add one: put its name in `BACKBONES` and build it in `build_backbone`, with its preprocessing
+inside the model. Embedding, head and losses are in `embedding_model.py`.
+
+Keras is imported only when a network is built: settings are checked against the names, and that
+must be quick.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
+
+LITE = tuple(f"efficientnet_lite{i}" for i in range(3))
+
+# Lower-case name: the function's name in keras.applications.
+APPLICATIONS = {
+    name.lower(): name
+    for name in (
+        *(f"EfficientNetB{i}" for i in range(8)),
+        *(f"EfficientNetV2{size}" for size in ("B0", "B1", "B2", "B3", "S", "M", "L")),
+    )
+}
+
+BACKBONES = (*LITE, *APPLICATIONS.values())
+
+SMALLEST_INPUT = 32
+
+
+def available_backbones() -> tuple[str, ...]:
+    """Returns the names that `build_backbone` knows; it ignores their case."""
+    return BACKBONES
+
+
+def build_backbone(name: str, *, input_size: int, weights: str | None = "imagenet") -> keras.Model:
+    """Builds a backbone with its preprocessing inside.
+
+    Args:
+        name: One of `available_backbones()`, in any case.
+        input_size: Side S of the images in pixels, at least 32.
+        weights: `imagenet`, or None for random weights.
+
+    Returns:
+        A model from float32 images `[B, S, S, 3]` in 0 … 255, RGB, to pooled features `[B, D]`;
+        under a mixed precision policy these may be half precision.
+
+    Raises:
+        ValueError: An unknown name or weights, or too small a size.
+        WeightsNotFoundError: The weights are not installed or cannot be downloaded.
+    """
+    key = name.lower()
+    if key not in LITE and key not in APPLICATIONS:
+        raise ValueError(f"unknown backbone {name!r}; there are {', '.join(BACKBONES)}")
+    if weights not in ("imagenet", None):
+        raise ValueError(f"unknown weights {weights!r}; there are 'imagenet' and None")
+    if input_size < SMALLEST_INPUT:
+        raise ValueError(f"input_size is {input_size}, but must be at least {SMALLEST_INPUT}")
+    if key in LITE:
+        return _build_lite(key, input_size, weights)
+    return _build_application(APPLICATIONS[key], input_size, weights)
+
+
+def _build_lite(name: str, input_size: int, weights: str | None) -> keras.Model:
+    import keras
+
+    from trainer_module.efficientnet_lite import build_efficientnet_lite, load_imagenet_weights
+
+    variant = name.removeprefix("efficientnet_")
+    network = build_efficientnet_lite(variant, input_size=input_size)
+    if weights:
+        load_imagenet_weights(network, variant)
+    images = keras.Input((input_size, input_size, 3), name="images")
+    # In float32 under any policy: half precision would round pixels before they are centred.
+    scaled = keras.layers.Rescaling(1 / 128, offset=-127 / 128, name="rescale", dtype="float32")
+    return keras.Model(images, network(scaled(images)), name=name)
+
+
+def _build_application(name: str, input_size: int, weights: str | None) -> keras.Model:
+    import keras
+
+    from trainer_module.efficientnet_lite import WeightsNotFoundError
+
+    build = getattr(keras.applications, name)
+    options = {
+        "include_top": False,
+        "pooling": "avg",
+        "input_shape": (input_size, input_size, 3),
+    }
+    if weights is None:
+        return build(weights=None, **options)
+    try:
+        return build(weights=weights, **options)
+    except Exception as error:  # Keras raises a bare Exception when a download fails
+        raise WeightsNotFoundError(
+            f"the {weights} weights of {name} could not be downloaded ({error}); "
+            "connect to the internet, or use the backbone efficientnet_lite0, "
+            "whose weights are installed, or random weights"
+        ) from error

@@ -1,0 +1,169 @@
+"""Reads weights that PyTorch saved, without PyTorch and without running the file's code.
+
+Only the format that `torch.save` wrote before version 1.6 (a sequence of pickles, then raw
+storages), only flat state dicts of dense tensors, only reading. It knows nothing of networks:
+which tensor belongs to which layer is said in `efficientnet_lite.py`.
+"""
+
+from __future__ import annotations
+
+import collections
+import io
+import math
+import pickle
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+MAGIC = 0x1950A86A20F9469CFC6C
+PROTOCOL = 1001
+ZIP_MAGIC = b"PK\x03\x04"
+
+# The storages a state dict of a float network has: weights, and step counters of batch norm.
+STORAGE_DTYPES = {"FloatStorage": "<f4", "LongStorage": "<i8"}
+
+
+class StateDictError(ValueError):
+    """The bytes are not a state dict that this reader understands."""
+
+
+class _Storage(NamedTuple):
+    key: str
+    dtype: str
+    length: int
+
+
+class _Tensor(NamedTuple):
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+class _RestrictedUnpickler(pickle.Unpickler):
+    """An unpickler for which only the given globals exist; records the storages it meets."""
+
+    def __init__(self, file: io.BytesIO, allowed: Mapping[str, Any]) -> None:
+        super().__init__(file)
+        self._allowed = allowed
+        self.storages: dict[str, _Storage] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return self._allowed[f"{module}.{name}"]
+        except KeyError:
+            raise StateDictError(
+                f"needs the global {module}.{name}, which is not allowed; "
+                f"allowed are: {', '.join(self._allowed) or 'none'}"
+            ) from None
+
+    def persistent_load(self, pid: Any) -> _Storage:
+        match pid:
+            case ("storage", str(dtype), str(key), str(), int(length), None) if length >= 0:
+                storage = _Storage(key, dtype, length)
+            case _:
+                raise StateDictError(f"unknown storage reference {pid!r}")
+        if self.storages.setdefault(key, storage) != storage:
+            raise StateDictError(f"storage {key} is declared twice with different contents")
+        return storage
+
+
+def _tensor_globals() -> dict[str, Any]:
+    # A new function for every file: a pickle can set attributes on what it is given.
+    def rebuild(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _Tensor:
+        numbers = [offset, *shape, *strides]
+        if not isinstance(storage, _Storage) or not all(isinstance(n, int) for n in numbers):
+            raise StateDictError("a tensor is not made of a storage and whole numbers")
+        return _Tensor(storage, offset, tuple(shape), tuple(strides))
+
+    return {
+        "collections.OrderedDict": collections.OrderedDict,
+        "torch._utils._rebuild_tensor_v2": rebuild,
+        **{f"torch.{name}": dtype for name, dtype in STORAGE_DTYPES.items()},
+    }
+
+
+def _load(
+    file: io.BytesIO, what: str, allowed: Mapping[str, Any]
+) -> tuple[Any, dict[str, _Storage]]:
+    unpickler = _RestrictedUnpickler(file, allowed)
+    try:
+        return unpickler.load(), unpickler.storages
+    except StateDictError:
+        raise
+    except Exception as error:  # a damaged pickle can raise anything
+        raise StateDictError(f"cannot read {what}: {error!r}") from error
+
+
+def _expect(file: io.BytesIO, what: str, accept: Callable[[Any], bool]) -> Any:
+    value, _ = _load(file, what, {})
+    if not accept(value):
+        raise StateDictError(f"unexpected {what}: {str(value)[:100]}")
+    return value
+
+
+def _read_storage(file: io.BytesIO, storage: _Storage) -> np.ndarray:
+    length = int.from_bytes(file.read(8), "little")
+    if length != storage.length:
+        raise StateDictError(
+            f"storage {storage.key} has {length} elements, its declaration says {storage.length}"
+        )
+    dtype = np.dtype(storage.dtype)
+    raw = file.read(length * dtype.itemsize)
+    if len(raw) != length * dtype.itemsize:
+        raise StateDictError(f"the file ends within storage {storage.key}")
+    return np.frombuffer(raw, dtype)
+
+
+def _view(name: str, tensor: _Tensor, values: np.ndarray) -> np.ndarray:
+    if len(tensor.shape) != len(tensor.strides) or min(tensor.shape, default=0) < 0:
+        raise StateDictError(f"{name} has shape {tensor.shape} and strides {tensor.strides}")
+    for axis, (size, stride) in enumerate(zip(tensor.shape, tensor.strides, strict=True)):
+        if size > 1 and stride != math.prod(tensor.shape[axis + 1 :]):
+            raise StateDictError(f"{name} is not contiguous: {tensor.shape}, {tensor.strides}")
+    end = tensor.offset + math.prod(tensor.shape)
+    if not 0 <= tensor.offset <= end <= len(values):
+        raise StateDictError(f"{name} reaches beyond its storage")
+    return values[tensor.offset : end].reshape(tensor.shape)
+
+
+def read_state_dict(data: bytes) -> dict[str, np.ndarray]:
+    """Reads a state dict from the bytes of a file that `torch.save` wrote before version 1.6.
+
+    Args:
+        data: The whole file.
+
+    Returns:
+        float32 or int64 arrays (read-only) by name, in the order of the file.
+
+    Raises:
+        StateDictError: Another format, a global that is not allowed, or sizes that do not agree.
+    """
+    if data.startswith(ZIP_MAGIC):
+        raise StateDictError("this is PyTorch's newer zip format; only the older one is read")
+    file = io.BytesIO(data)
+    _expect(file, "magic number", lambda value: value == MAGIC)
+    _expect(file, "protocol version", lambda value: value == PROTOCOL)
+    _expect(
+        file,
+        "system description",
+        lambda value: isinstance(value, dict) and value.get("little_endian") is True,
+    )
+    tensors, storages = _load(file, "tensors", _tensor_globals())
+    if not isinstance(tensors, dict):
+        raise StateDictError(f"holds a {type(tensors).__name__}, not a state dict")
+    for name, tensor in tensors.items():
+        if not isinstance(name, str) or not isinstance(tensor, _Tensor):
+            raise StateDictError(f"{name!r} is not a named tensor")
+    keys = _expect(
+        file,
+        "list of storages",
+        lambda value: isinstance(value, list) and sorted(map(str, value)) == sorted(storages),
+    )
+    values = {key: _read_storage(file, storages[key]) for key in keys}
+    if file.read(1):
+        raise StateDictError("the file goes on after its last storage")
+    return {
+        name: _view(name, tensor, values[tensor.storage.key]) for name, tensor in tensors.items()
+    }
