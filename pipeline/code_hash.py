@@ -15,6 +15,7 @@ import importlib.util
 import pathlib
 from collections.abc import Iterator
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 ROOMS = ("pipeline", "components", "trainer_module", "retrieval", "serving")
 
 LIBRARIES = (
@@ -76,7 +77,7 @@ def _source(name: str) -> pathlib.Path | None:
     if name.split(".")[0] not in ROOMS:
         return None
     # The path is worked out, not looked up with find_spec, which would import the parents.
-    base = pathlib.Path(__file__).resolve().parent.parent.joinpath(*name.split("."))
+    base = ROOT.joinpath(*name.split("."))
     for candidate in (base.with_suffix(".py"), base / "__init__.py"):
         if candidate.is_file():
             return candidate

@@ -1,4 +1,4 @@
-"""Brings the dataset that the settings name into one prepared TFDS folder, and its schema beside it.
+"""Brings the dataset that the settings name into one prepared TFDS folder, and writes its schema.
 
 Everything after this step reads `DATA_DIR/NAME/VERSION`, whatever the source was: flowers drawn
 here, a folder of photos, or a TFDS dataset (on disk, or downloaded by TFDS).
@@ -11,9 +11,8 @@ import os
 import pathlib
 from typing import Any
 
+from components.photo_folder.division import SPLITS, Division, EmptySplitError
 from pipeline.settings import DataSettings
-
-SPLITS = ("train", "validation", "test")
 
 
 class PrepareError(RuntimeError):
@@ -63,11 +62,18 @@ def prepare(data: DataSettings, workdir: str | os.PathLike[str]) -> PreparedData
         else:
             builder = _tfds(data, own_folder)
         layout = read_layout(builder)
+    except EmptySplitError as error:
+        raise PrepareError(f"{data.folder or data.dataset}: {error}") from error
     except (PhotoFolderError, DatasetLayoutError) as error:
         raise PrepareError(str(error)) from error
     sizes = {split: builder.info.splits[split].num_examples for split in SPLITS}
+    for split, size in sizes.items():
+        if not size:
+            raise PrepareError(f"{builder.info.full_name} has no images in its split {split}")
+    folder = str(builder.data_path)
     return PreparedData(
-        folder=str(builder.data_path),
+        # A relative path would be another input of the pipeline in another working directory.
+        folder=folder if "://" in folder else os.path.abspath(folder),
         class_names=layout.class_names,
         split_sizes=sizes,
         schema_path=write_schema(pathlib.Path(workdir) / "schema", layout.class_names, SPLITS),
@@ -101,20 +107,14 @@ def _synthetic(data: DataSettings, data_dir: str) -> Any:
 
 def _photos(data: DataSettings, data_dir: str) -> Any:
     from components.photo_folder.builder import Photos, PhotosConfig, fingerprint
-    from components.photo_folder.division import Division, divide
     from components.photo_folder.scan import scan
 
     photos = tuple(scan(data.folder or ""))
     division = Division(**data.division.model_dump())
-    undecided = [(photo.relative, photo.class_name) for photo in photos if photo.split is None]
-    chosen = divide(undecided, division) if undecided else {}
-    _no_empty_split(
-        {photo.split or chosen[photo.relative] for photo in photos},
-        f"{data.folder} with its {len(photos)} photos",
-    )
-    stamps = [(photo, os.stat(photo.path).st_size, os.stat(photo.path).st_mtime_ns) for photo in photos]
+    files = [os.stat(photo.path) for photo in photos]
+    stamps = [(file.st_size, file.st_mtime_ns) for file in files]
     config = PhotosConfig(
-        name=f"folder-{fingerprint(stamps, division)}",
+        name=f"folder-{fingerprint(photos, stamps, division)}",
         photos=photos,
         class_names=tuple(sorted({photo.class_name for photo in photos})),
         division=division,
@@ -127,7 +127,6 @@ def _tfds(data: DataSettings, own_folder: str) -> Any:
     import tensorflow_datasets as tfds
 
     from components.photo_folder.builder import Photos, PhotosConfig, fingerprint
-    from components.photo_folder.division import Division
     from components.tfds_example_gen.layout import read_layout
 
     try:
@@ -137,6 +136,8 @@ def _tfds(data: DataSettings, own_folder: str) -> Any:
             f"data.dataset={data.dataset!r} is no TFDS dataset"
             + (f", nor one stored in {data.data_dir}" if data.data_dir else "")
         ) from error
+    except Exception as error:  # An unknown version or configuration, in many types.
+        raise PrepareError(f"data.dataset={data.dataset!r}: {error}") from error
     try:
         builder = _materialise(builder)
     except Exception as error:  # TFDS wraps network errors in many types.
@@ -149,8 +150,9 @@ def _tfds(data: DataSettings, own_folder: str) -> Any:
         return builder
     layout = read_layout(builder)
     division = Division(**data.division.model_dump())
+    stored = [(name, i.num_examples, i.num_bytes) for name, i in builder.info.splits.items()]
     config = PhotosConfig(
-        name=f"{builder.name}-{fingerprint(str(builder.data_path), division)}",
+        name=f"{builder.name}-{fingerprint(str(builder.data_path), stored, division)}",
         source=builder,
         image_key=layout.image,
         label_key=layout.label,
@@ -158,12 +160,3 @@ def _tfds(data: DataSettings, own_folder: str) -> Any:
         division=division,
     )
     return _materialise(Photos(config=config, data_dir=own_folder))
-
-
-def _no_empty_split(present: set[str], source: str) -> None:
-    missing = [split for split in SPLITS if split not in present]
-    if missing:
-        raise PrepareError(
-            f"{source} leaves {' and '.join(missing)} without images; add photos, or change "
-            "data.division.validation_share and data.division.test_share"
-        )

@@ -9,12 +9,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from trainer_module.backbones import available_backbones
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 PositiveInt = Annotated[int, Field(ge=1)]
-Names = Annotated[tuple[str, ...], Field(strict=False)]
+Split = Literal["train", "validation", "test"]
+
+
+def _known_backbone(name: str) -> str:
+    if name.lower() not in map(str.lower, available_backbones()):
+        raise ValueError(f"it must be one of {', '.join(available_backbones())}")
+    return name
 
 
 class Section(BaseModel):
@@ -26,29 +34,33 @@ class Section(BaseModel):
 class SyntheticSettings(Section):
     """The embedded dataset of procedural flowers."""
 
-    classes: int = Field(24, ge=2, le=1000, description="number of species")
-    train_per_class: int = Field(20, ge=2, description="training images of each species")
-    validation_per_class: int = Field(10, ge=2, description="validation images of each species")
-    test_per_class: int = Field(10, ge=2, description="test images of each species")
-    image_size: int = Field(128, ge=32, le=1024, description="shorter image side in pixels")
-    seed: int = Field(0, ge=0, description="seed that the species and images are drawn from")
+    classes: int = Field(default=24, ge=2, le=1000, description="number of species")
+    train_per_class: int = Field(default=20, ge=2, description="training images of each species")
+    validation_per_class: int = Field(
+        default=10, ge=2, description="validation images of each species"
+    )
+    test_per_class: int = Field(default=10, ge=2, description="test images of each species")
+    image_size: int = Field(default=128, ge=32, le=1024, description="shorter image side in pixels")
+    seed: int = Field(
+        default=0, ge=0, description="seed that the species and images are drawn from"
+    )
 
 
 class DivisionSettings(Section):
     """How images are divided into splits when the dataset or the folder's layout does not say."""
 
     validation_share: Share = Field(
-        0.15, description="share of each class's photos that becomes the validation split"
+        default=0.15, description="share of each class's photos that becomes the validation split"
     )
     test_share: Share = Field(
-        0.15, description="share of each class's photos that becomes the test split"
+        default=0.15, description="share of each class's photos that becomes the test split"
     )
     held_out_classes: Share = Field(
-        0.0,
+        default=0.0,
         description="share of classes kept whole for the test split, to measure retrieval of "
         "classes never trained on",
     )
-    seed: int = Field(0, ge=0, description="seed of the division")
+    seed: int = Field(default=0, ge=0, description="seed of the division")
 
     @model_validator(mode="after")
     def _leave_something_to_train_on(self) -> DivisionSettings:
@@ -61,18 +73,18 @@ class DataSettings(Section):
     """Where the photos come from."""
 
     dataset: str = Field(
-        "synthetic_flowers",
+        default="synthetic_flowers",
         pattern=r"^[a-z0-9_]+(/[A-Za-z0-9_.\-]+)?(:[0-9.]+)?$",
         description="TFDS image-classification dataset; synthetic_flowers is drawn here and "
         "needs no download",
     )
     data_dir: str | None = Field(
-        None,
+        default=None,
         description="TFDS data folder to read from, or to download into (null: the workdir for "
         "synthetic flowers and own photos, TFDS's own default for others)",
     )
     folder: str | None = Field(
-        None,
+        default=None,
         description="folder of photos to use in place of a dataset: CLASS/*.jpg, or "
         "SPLIT/CLASS/*.jpg with splits train, validation and test",
     )
@@ -84,35 +96,41 @@ class ImageSettings(Section):
     """The canonical image that every later step reads."""
 
     canonical_size: int = Field(
-        256, ge=16, le=1024, description="shorter side is reduced to this; never enlarged"
+        default=256, ge=16, le=1024, description="shorter side is reduced to this; never enlarged"
     )
     transform_batch_size: int = Field(
-        32, ge=1, le=1000, description="images that Transform holds in memory at once"
+        default=32, ge=1, le=1000, description="images that Transform holds in memory at once"
     )
 
 
 class ModelSettings(Section):
     """The network."""
 
-    backbone: str = Field("efficientnet_lite0", description="see trainer_module/backbones.py")
+    backbone: Annotated[str, AfterValidator(_known_backbone)] = Field(
+        default="efficientnet_lite0",
+        description="network below the embedding, one of those in trainer_module/backbones.py",
+    )
     weights: Literal["imagenet", "none"] = Field(
-        "imagenet", description="where the backbone's weights start from"
+        default="imagenet", description="where the backbone's weights start from"
     )
     input_size: int = Field(
-        128, ge=32, le=800, description="side of the square image the backbone sees, in pixels"
+        default=128,
+        ge=32,
+        le=800,
+        description="side of the square image the backbone sees, in pixels",
     )
     embedding_dim: int = Field(
-        256,
+        default=256,
         ge=0,
         le=4096,
         description="length of the embedding; 0 uses the backbone's pooled features as they are",
     )
-    dropout: Share = Field(0.2, description="dropout before the embedding layer")
+    dropout: Share = Field(default=0.2, description="dropout before the embedding layer")
     head: Literal["cosine", "linear"] = Field(
-        "cosine", description="classification head used in training"
+        default="cosine", description="classification head used in training"
     )
     head_scale: float = Field(
-        16.0, gt=0.0, le=100.0, description="inverse temperature of the cosine head"
+        default=16.0, gt=0.0, le=100.0, description="inverse temperature of the cosine head"
     )
 
 
@@ -120,24 +138,32 @@ class AugmentationSettings(Section):
     """Random changes to training images."""
 
     min_area: float = Field(
-        0.4, gt=0.0, le=1.0, description="smallest share of the image that a random crop keeps"
+        default=0.4,
+        gt=0.0,
+        le=1.0,
+        description="smallest share of the image that a random crop keeps",
     )
-    flip: bool = Field(True, description="mirror half of the images")
+    flip: bool = Field(default=True, description="mirror half of the images")
     color: float = Field(
-        0.2, ge=0.0, le=1.0, description="strength of brightness, contrast, saturation, hue jitter"
+        default=0.2,
+        ge=0.0,
+        le=1.0,
+        description="strength of brightness, contrast, saturation, hue jitter",
     )
-    erasing: Probability = Field(0.1, description="share of images with a random patch erased")
+    erasing: Probability = Field(
+        default=0.1, description="share of images with a random patch erased"
+    )
 
 
 class CenterLossSettings(Section):
     """The center loss (Wen et al., ECCV 2016) with moving-average centers."""
 
-    weight: float = Field(1.0, ge=0.0, le=100.0, description="λ; 0 trains without it")
+    weight: float = Field(default=1.0, ge=0.0, le=100.0, description="λ; 0 trains without it")
     momentum: float = Field(
-        0.8, ge=0.0, lt=1.0, description="m in c ← m·c + (1−m)·class mean of the batch"
+        default=0.8, ge=0.0, lt=1.0, description="m in c ← m·c + (1−m)·class mean of the batch"
     )
     normalize: bool = Field(
-        True, description="compare directions (1 − cos) in place of squared distances"
+        default=True, description="compare directions (1 − cos) in place of squared distances"
     )
 
 
@@ -145,33 +171,50 @@ class TrainingSettings(Section):
     """How the network is trained."""
 
     epochs: int = Field(
-        20, ge=0, le=10000, description="passes over the training split; 0 exports it untrained"
+        default=20,
+        ge=0,
+        le=10000,
+        description="passes over the training split; 0 exports it untrained",
     )
-    batch_size: int = Field(32, ge=2, le=4096, description="images in a step, over all devices")
-    learning_rate: float = Field(1e-3, gt=0.0, le=1.0, description="peak of the cosine schedule")
-    warmup_share: Share = Field(0.1, description="share of the steps that raise the rate from 0")
-    weight_decay: float = Field(1e-4, ge=0.0, le=1.0, description="AdamW's decoupled decay")
-    label_smoothing: Share = Field(0.1, description="softmax target smoothing")
+    batch_size: int = Field(
+        default=32, ge=2, le=4096, description="images in a step, over all devices"
+    )
+    learning_rate: float = Field(
+        default=1e-3, gt=0.0, le=1.0, description="peak of the cosine schedule"
+    )
+    warmup_share: Share = Field(
+        default=0.1, description="share of the steps that raise the rate from 0"
+    )
+    weight_decay: float = Field(default=1e-4, ge=0.0, le=1.0, description="AdamW's decoupled decay")
+    label_smoothing: Share = Field(default=0.1, description="softmax target smoothing")
     center_loss: CenterLossSettings = CenterLossSettings()
     augmentation: AugmentationSettings = AugmentationSettings()
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = Field(
-        "auto", description="auto: mixed_bfloat16 on a GPU, float32 elsewhere"
+        default="auto", description="auto: mixed_bfloat16 on a GPU, float32 elsewhere"
     )
-    seed: int = Field(0, ge=0, description="seed of initial weights, batches and augmentation")
+    seed: int = Field(
+        default=0, ge=0, description="seed of initial weights, batches and augmentation"
+    )
 
 
 class EvaluationSettings(Section):
     """What is measured, and what a model must reach to be blessed."""
 
     ks: Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)] = Field(
-        (1, 5, 10), description="the k in recall@k and precision@k; must contain 1"
+        default=(1, 5, 10), description="the k in recall@k and precision@k; must contain 1"
     )
-    min_recall_at_1: Probability = Field(0.5, description="blessing threshold, validation split")
-    min_map_at_r: Probability = Field(0.0, description="blessing threshold, validation split")
+    min_recall_at_1: Probability = Field(
+        default=0.5, description="blessing threshold, validation split"
+    )
+    min_map_at_r: Probability = Field(
+        default=0.0, description="blessing threshold, validation split"
+    )
     allowed_drop: Probability = Field(
-        0.02, description="recall@1 a model may lose against the last blessed one"
+        default=0.02, description="recall@1 a model may lose against the last blessed one"
     )
-    slice_by_class: bool = Field(True, description="also report every metric for each class")
+    slice_by_class: bool = Field(
+        default=True, description="also report every metric for each class"
+    )
 
     @model_validator(mode="after")
     def _one_is_among_the_ks(self) -> EvaluationSettings:
@@ -183,29 +226,40 @@ class EvaluationSettings(Section):
 class GallerySettings(Section):
     """What the served model searches."""
 
-    splits: Annotated[Names, Field(min_length=1)] = Field(
-        ("train", "validation"), description="splits whose images can be found"
+    splits: Annotated[tuple[Split, ...], Field(strict=False, min_length=1)] = Field(
+        default=("train", "validation"), description="splits whose images can be found"
     )
     neighbours: int = Field(
-        20, ge=1, le=1000, description="K, the neighbours in each answer; clients may cut it"
+        default=20,
+        ge=1,
+        le=1000,
+        description="K, the neighbours in each answer; clients may cut it",
     )
-    calibration_split: str = Field(
-        "validation", description="split whose queries set the match threshold"
+    calibration_split: Split = Field(
+        default="validation", description="split whose queries set the match threshold"
     )
     match_precision: float = Field(
-        0.9,
+        default=0.9,
         gt=0.0,
         lt=1.0,
         description="share of calibration pairs called a match that are of the same class",
     )
-    thumbnail_size: int = Field(96, ge=16, le=512, description="longer side of thumbnails, pixels")
+    thumbnail_size: int = Field(
+        default=96, ge=16, le=512, description="longer side of thumbnails, pixels"
+    )
+
+    @model_validator(mode="after")
+    def _each_split_once(self) -> GallerySettings:
+        if len(set(self.splits)) != len(self.splits):
+            raise ValueError("splits must be distinct")
+        return self
 
 
 class ServingSettings(Section):
     """Where a blessed model is pushed to."""
 
     model_name: str = Field(
-        "flowers", pattern=r"^[A-Za-z0-9_\-]+$", description="name in the REST URL"
+        default="flowers", pattern=r"^[A-Za-z0-9_\-]+$", description="name in the REST URL"
     )
 
 
@@ -213,13 +267,13 @@ class RunSettings(Section):
     """How the DAG is executed on this machine."""
 
     pipeline_name: str = Field(
-        "flowersim",
+        default="flowersim",
         pattern=r"^[a-z0-9][a-z0-9\-]{0,127}$",
         description="name in ML Metadata and on Kubeflow",
     )
-    cache: bool = Field(True, description="reuse results of unchanged steps")
-    beam_args: Names = Field(
-        ("--runner=FnApiRunner",), description="Apache Beam options of every Beam step"
+    cache: bool = Field(default=True, description="reuse results of unchanged steps")
+    beam_args: Annotated[tuple[str, ...], Field(strict=False)] = Field(
+        default=("--runner=FnApiRunner",), description="Apache Beam options of every Beam step"
     )
 
 

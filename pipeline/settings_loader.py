@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import difflib
 import importlib.resources
+import re
+import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -22,6 +24,17 @@ class SettingsError(ValueError):
     """A setting or preset that cannot be used; the message names key, value and what is allowed."""
 
 
+class _Yaml(yaml.SafeLoader):
+    """YAML in which 1e-3 is a number, as in YAML 1.2; PyYAML's 1.1 takes it for text."""
+
+
+_Yaml.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
+
+
 def preset_names() -> list[str]:
     """Returns the names of the presets that come with the package, sorted."""
     folder = importlib.resources.files("pipeline") / "presets"
@@ -33,7 +46,8 @@ def load_settings(preset: str = "demo", overrides: Iterable[str] = ()) -> Settin
 
     Args:
         preset: Name of a packaged preset.
-        overrides: Strings `section.key=value`, the value in YAML syntax; later ones win.
+        overrides: Strings `section.key=value`; later ones win. The value is in YAML syntax, but
+            for settings that hold text: there it is taken as it is, unless it is in quotes or null.
 
     Returns:
         The checked, frozen tree.
@@ -44,13 +58,18 @@ def load_settings(preset: str = "demo", overrides: Iterable[str] = ()) -> Settin
     if preset not in preset_names():
         raise SettingsError(f"unknown preset {preset!r}; there are: {', '.join(preset_names())}")
     text = (importlib.resources.files("pipeline") / "presets" / f"{preset}.yaml").read_text("utf-8")
-    tree: dict[str, Any] = yaml.safe_load(text) or {}
+    tree: dict[str, Any] = yaml.load(text, _Yaml) or {}
     for override in overrides:
         _apply(tree, override)
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
-        raise SettingsError("\n".join(_explain(item) for item in error.errors())) from None
+        items = error.errors()
+        # A list with a bad item is reported as too short as well: the item says enough.
+        inner = {item["loc"][:depth] for item in items for depth in range(len(item["loc"]))}
+        raise SettingsError(
+            "\n".join(_explain(item) for item in items if item["loc"] not in inner)
+        ) from None
 
 
 def iter_fields(
@@ -67,12 +86,16 @@ def iter_fields(
 
 def allowed(field: FieldInfo) -> str:
     """Describes in words what values a field accepts: its type and its bounds."""
-    annotation, metadata = field.annotation, list(field.metadata)
+    return _words(field.annotation, field.metadata)
+
+
+def _words(annotation: Any, metadata: Iterable[Any] = ()) -> str:
+    """Type and bounds in words; bounds come as annotations of the type, or beside it."""
+    metadata = list(metadata)
     while typing.get_origin(annotation) is typing.Annotated:
         annotation, *extra = typing.get_args(annotation)
         metadata += extra
-    words = _type_words(annotation)
-    bounds = []
+    bounds, count = [], ""
     for item in metadata:
         for constraint in [item, *getattr(item, "metadata", [])]:
             for attribute, symbol in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<")):
@@ -82,19 +105,19 @@ def allowed(field: FieldInfo) -> str:
             pattern = getattr(constraint, "pattern", None)
             if pattern:
                 bounds.append(f"matching {pattern}")
-    return " ".join([words, " and ".join(dict.fromkeys(bounds))]).strip()
+            if getattr(constraint, "min_length", None):
+                count = f", at least {constraint.min_length} of them"
+    return " ".join([_type_words(annotation), " and ".join(bounds)]).strip() + count
 
 
 def _type_words(annotation: Any) -> str:
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Annotated:
-        return _type_words(arguments[0])
     if origin is typing.Literal:
         return "one of " + ", ".join(map(str, arguments))
     if origin is tuple:
-        return f"a list of {_type_words(arguments[0])}"
+        return f"a list, each item {_words(arguments[0])}"
     if arguments:
-        return " or ".join(_type_words(a) for a in arguments)
+        return " or ".join(_words(a) for a in arguments)
     names = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
     return names.get(annotation, "null")
 
@@ -102,42 +125,52 @@ def _type_words(annotation: Any) -> str:
 def _apply(tree: dict[str, Any], override: str) -> None:
     """Writes one `a.b=c` into the nested mapping `tree`."""
     key, equals, raw = override.partition("=")
-    if not equals or not key.strip():
+    key, raw = key.strip(), raw.strip()
+    if not equals or not key:
         raise SettingsError(f"--set {override!r}: expected section.key=value")
-    try:
-        value = yaml.safe_load(raw)
-    except yaml.YAMLError:
-        raise SettingsError(f"--set {override!r}: {raw!r} is not valid YAML") from None
     known = dict(iter_fields())
-    key = key.strip()
     if key not in known:
         raise SettingsError(_unknown_key(key, known))
-    if isinstance(value, str):
-        # YAML 1.1 reads 1e-3 as text, since it wants a dot; people mean the number.
-        value = _number_if_scientific(value, known[key])
+    if _is_text(known[key]) and raw not in ("", "~", "null") and raw[0] not in "'\"":
+        # A path may hold what YAML takes for a comment, a mapping or a number.
+        value: Any = raw
+    else:
+        try:
+            value = yaml.load(raw, _Yaml)
+        except yaml.YAMLError:
+            raise SettingsError(
+                f"{key}={raw} is not valid YAML; it must be {allowed(known[key])}"
+            ) from None
     *parents, leaf = key.split(".")
     for parent in parents:
         tree = tree.setdefault(parent, {})
     tree[leaf] = value
 
 
-def _number_if_scientific(value: str, field: FieldInfo) -> Any:
-    if field.annotation in (float, int) or typing.get_origin(field.annotation) is typing.Annotated:
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
+def _is_text(field: FieldInfo) -> bool:
+    if typing.get_origin(field.annotation) in (types.UnionType, typing.Union):
+        return str in typing.get_args(field.annotation)
+    return field.annotation is str
 
 
 def _unknown_key(key: str, known: Mapping[str, FieldInfo]) -> str:
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    if near:
-        return f"unknown setting {key!r}; did you mean {near[0]}?"
+    inside = [k for k in known if k.startswith(key + ".")]
+    if inside:
+        return f"{key} is a section, not a setting; there are: {', '.join(inside)}"
+    likeness = {k: _likeness(k, key) for k in known}
+    nearest = max(known, key=lambda k: likeness[k])
+    if likeness[nearest] >= 0.7:
+        return f"unknown setting {key!r}; did you mean {nearest}?"
     siblings = [k for k in known if k.startswith(key.rsplit(".", 1)[0] + ".")] or sorted(
         {k.split(".")[0] for k in known}
     )
     return f"unknown setting {key!r}; there are: {', '.join(siblings)}"
+
+
+def _likeness(left: str, right: str) -> float:
+    """From 0 to 1; the last part of a key counts twice, since sections are what people forget."""
+    pairs = (left, right), (left.rpartition(".")[2], right.rpartition(".")[2])
+    return sum(difflib.SequenceMatcher(None, *pair).ratio() for pair in pairs) / 2
 
 
 def _explain(item: Any) -> str:
@@ -146,7 +179,10 @@ def _explain(item: Any) -> str:
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         return _unknown_key(key, known)
+    message = item["msg"].removeprefix("Value error, ")
     leaf = next((k for k in known if key == k or key.startswith(k + ".")), None)
     if leaf is None:
-        return f"{key}: {item['msg'].removeprefix('Value error, ')}, got {item['input']}"
-    return f"{leaf}={item['input']!r} is not allowed; it must be {allowed(known[leaf])}"
+        return f"{key}: {message}, got {item['input']}"
+    if item["type"] != "value_error":
+        message = f"{'it' if key == leaf else leaf} must be {allowed(known[leaf])}"
+    return f"{key}={item['input']!r} is not allowed; {message}"

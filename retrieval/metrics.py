@@ -134,7 +134,8 @@ def retrieval_metrics(
             gallery, and what `per_query_metrics` raises.
         TypeError: see `per_query_metrics`.
 
-    >>> m = retrieval_metrics([[1, 0], [1, 0.1], [0, 1], [0.1, 1], [1, 1]], [0, 0, 1, 1, 2], ks=(1,))
+    >>> embeddings = [[1, 0], [1, 0.1], [0, 1], [0.1, 1], [1, 1]]
+    >>> m = retrieval_metrics(embeddings, [0, 0, 1, 1, 2], ks=(1,))
     >>> m["recall_at_1"], m["map_at_r"], m["queries"], m["queries_without_relevant"]
     (1.0, 1.0, 5.0, 1.0)
     """

@@ -5,8 +5,8 @@ answers). Nothing here is approximate: use it up to some millions of rows.
 
 A float32 GEMM scores a block of queries against a block of the gallery, and only scores above the
 running k-th best are looked at again. A float32 GEMM cannot be trusted to rank scores that lie
-within its rounding error (see `rows.py`), so a few spare candidates are kept, near ties are scored
-again exactly, and the rare query with more near ties than spares is searched again exactly.
+within its rounding error (see `rows.py`), so a few spare candidates are kept, all candidates are
+scored again exactly, and the rare query with more near ties than spares is searched again exactly.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import numpy.typing as npt
 from retrieval import rows
 
 SPARE = 16
-_RESCORE_ELEMENTS = 4_000_000
+# Candidates' entries scored again at a time: few enough to stay in the processor's cache.
+_RESCORE_ELEMENTS = 400_000
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -38,7 +39,7 @@ def top_k(
     Rows are L2-normalised here; a row of zeros has cosine 0 with everything. Equal scores rank by
     lower gallery index. A pair with equal ids is excluded, so leave-one-out search is
     `top_k(x, x, k, query_ids=ids, gallery_ids=ids)`. Where fewer than k rows remain, the rest of
-    the row is score -inf, index -1.
+    the row is score -inf, index -1. Block sizes and threads change no bit of the result.
 
     Args:
         queries: [Q, D] real numbers.
@@ -89,7 +90,9 @@ def top_k(
     return scores, indices
 
 
-def merge_top_k(scores_a: Floats, ids_a: Ints, scores_b: Floats, ids_b: Ints, k: int):
+def merge_top_k(
+    scores_a: Floats, ids_a: Ints, scores_b: Floats, ids_b: Ints, k: int
+) -> tuple[Floats, Ints]:
     """Merges the neighbours found in two parts of a gallery.
 
     The order (higher score, then lower id) is total, so merging is associative and commutative and
@@ -122,21 +125,16 @@ def merge_top_k(scores_a: Floats, ids_a: Ints, scores_b: Floats, ids_b: Ints, k:
 def _search_block(
     queries: Floats, gallery: Floats, k: int, query_codes: Ints, gallery_codes: Ints, width: int
 ) -> tuple[Floats, Ints]:
-    """`top_k` of one block of unit rows: fast scan, then exact decisions where they are needed."""
+    """`top_k` of one block of unit rows: fast scan, then exact scores of what it found."""
     spare = k + SPARE
     scores, ids = _scan(queries, gallery, spare, query_codes, gallery_codes, width, exact=False)
-    tolerance = rounding_tolerance(queries.shape[1])
     with np.errstate(invalid="ignore"):  # -inf - -inf between two paddings
-        close = (scores[:, :k] - scores[:, 1 : k + 1] <= tolerance).any(axis=1)
-        crowded = scores[:, k - 1] - scores[:, -1] <= tolerance
-    again = np.flatnonzero(close & ~crowded)
+        gap = scores[:, k - 1] - scores[:, -1]
+    crowded = gap <= rounding_tolerance(queries.shape[1])
     step = max(1, _RESCORE_ELEMENTS // (spare * queries.shape[1]))
-    for start in range(0, len(again), step):
-        part = again[start : start + step]
-        found = gallery[ids[part]].astype(np.float64)
-        exact = (np.einsum("qkd,qd->qk", found, queries[part].astype(np.float64)) + 0.0).astype(
-            np.float32
-        )
+    for start in range(0, len(queries) if len(gallery) else 0, step):
+        part = slice(start, start + step)
+        exact = _pair_scores(queries[part], gallery[ids[part]])
         exact[ids[part] < 0] = -np.inf
         order = np.lexsort((ids[part], -exact), axis=1)
         scores[part] = np.take_along_axis(exact, order, 1)
@@ -148,6 +146,12 @@ def _search_block(
             queries[crowded], gallery, k, codes, gallery_codes, width, exact=True
         )
     return scores, ids
+
+
+def _pair_scores(queries: Floats, found: Floats) -> Floats:
+    """`rows.exact_scores` of each query [Q, D] with its own candidates [Q, K, D]: [Q, K]."""
+    product = np.einsum("qkd,qd->qk", found, queries, dtype=np.float64)
+    return (product + 0.0).astype(np.float32)
 
 
 def rounding_tolerance(dim: int) -> float:

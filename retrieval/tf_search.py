@@ -10,6 +10,8 @@ candidates assumes: turn that off there (`tf.config.experimental.enable_tensor_f
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from retrieval.rows import GRID
@@ -73,12 +75,16 @@ def top_k_tf(
         dims.append(matrix.shape[1])
     if dims[0] != dims[1]:
         raise ValueError(f"queries have dim {dims[0]}, gallery has dim {dims[1]}")
-    queries = tf.debugging.check_numerics(tf.cast(queries, tf.float32), "queries of top_k_tf")
+    queries = tf.debugging.check_numerics(tf.cast(queries, tf.float64), "queries of top_k_tf")
     queries = unit_rows_tf(queries)
     unit = (lambda rows: rows) if gallery_is_unit else unit_rows_tf
 
     scores, indices = _scan(queries, gallery, unit, k + SPARE, block_rows, tf.float32)
-    found = tf.gather(gallery, tf.maximum(indices, 0))
+    found = tf.cond(
+        tf.shape(gallery)[0] > 0,
+        lambda: tf.gather(gallery, tf.maximum(indices, 0)),
+        lambda: tf.zeros([tf.shape(queries)[0], k + SPARE, dims[1]], gallery.dtype),
+    )
     found = tf.reshape(unit(tf.reshape(found, [-1, dims[1]])), tf.shape(found))
     exact = tf.einsum("qkd,qd->qk", tf.cast(found, tf.float64), tf.cast(queries, tf.float64))
     exact = tf.where(indices < 0, -float("inf"), tf.cast(exact, tf.float32))
@@ -97,12 +103,21 @@ def top_k_tf(
     )
 
 
-def _scan(queries, gallery, unit, k: int, block_rows: int, dtype: tf.DType):
+def _scan(
+    queries: tf.Tensor,
+    gallery: tf.Tensor,
+    unit: Callable[[tf.Tensor], tf.Tensor],
+    k: int,
+    block_rows: int,
+    dtype: tf.DType,
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Top k by one pass over blocks of the gallery; scores rounded to float32."""
     rows = tf.shape(gallery, out_type=tf.int64)[0]
     wide = tf.cast(queries, dtype)
 
-    def merge(start, scores, indices):
+    def merge(
+        start: tf.Tensor, scores: tf.Tensor, indices: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         block = tf.cast(unit(gallery[start : start + block_rows]), dtype)
         new = tf.cast(tf.matmul(wide, block, transpose_b=True), tf.float32)
         columns = tf.range(start, start + tf.shape(block, out_type=tf.int64)[0])

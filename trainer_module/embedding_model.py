@@ -11,6 +11,7 @@ from trainer_module.backbones import build_backbone
 from trainer_module.center_loss import CenterLoss
 from trainer_module.config import CenterLossConfig, ModelConfig
 from trainer_module.losses import CosineClassifier, softmax_cross_entropy
+from trainer_module.replicas import number_of_replicas
 
 
 class EmbeddingModel(keras.Model):
@@ -95,7 +96,10 @@ class EmbeddingModel(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Returns the joint loss, a scalar, and moves the centers when training."""
+        """Returns the joint loss, a scalar, and moves the centers when training.
+
+        Under a `tf.distribute` strategy it is this replica's part of the loss (`replicas.py`).
+        """
         classification = softmax_cross_entropy(
             y, y_pred["logits"], label_smoothing=self.label_smoothing, sample_weight=sample_weight
         )
@@ -103,8 +107,10 @@ class EmbeddingModel(keras.Model):
         center = self.center_loss(
             y_pred["features"], y, sample_weight=sample_weight, training=training
         )
-        self.classification_tracker.update_state(classification)
-        self.center_tracker.update_state(center)
+        # A tracker averages over replicas, whose parts of a loss are to be summed.
+        replicas = number_of_replicas()
+        self.classification_tracker.update_state(replicas * classification)
+        self.center_tracker.update_state(replicas * center)
         self.accuracy_tracker.update_state(y, y_pred["logits"])
         if not self.center_loss_weight:
             return classification

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import collections
 import io
-import math
 import pickle
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -117,15 +116,26 @@ def _read_storage(file: io.BytesIO, storage: _Storage) -> np.ndarray:
 
 
 def _view(name: str, tensor: _Tensor, values: np.ndarray) -> np.ndarray:
-    if len(tensor.shape) != len(tensor.strides) or min(tensor.shape, default=0) < 0:
-        raise StateDictError(f"{name} has shape {tensor.shape} and strides {tensor.strides}")
-    for axis, (size, stride) in enumerate(zip(tensor.shape, tensor.strides, strict=True)):
-        if size > 1 and stride != math.prod(tensor.shape[axis + 1 :]):
-            raise StateDictError(f"{name} is not contiguous: {tensor.shape}, {tensor.strides}")
-    end = tensor.offset + math.prod(tensor.shape)
-    if not 0 <= tensor.offset <= end <= len(values):
+    """Lays a tensor's shape and strides (in elements) over its storage.
+
+    Files hold convolutions in either memory format, so strides need not descend.
+    """
+    sizes, strides = tensor.shape, tensor.strides
+    if len(sizes) != len(strides) or min((*sizes, *strides, tensor.offset), default=0) < 0:
+        raise StateDictError(f"{name} has shape {sizes} and strides {strides}")
+    if 0 in sizes:
+        return np.empty(sizes, values.dtype)
+    last = tensor.offset + sum(
+        (size - 1) * stride for size, stride in zip(sizes, strides, strict=True)
+    )
+    if last >= len(values):
         raise StateDictError(f"{name} reaches beyond its storage")
-    return values[tensor.offset : end].reshape(tensor.shape)
+    return np.lib.stride_tricks.as_strided(
+        values[tensor.offset :],
+        sizes,
+        [stride * values.itemsize for stride in strides],
+        writeable=False,
+    )
 
 
 def read_state_dict(data: bytes) -> dict[str, np.ndarray]:

@@ -3,7 +3,6 @@
 # No postponed annotations here: TFX reads the annotations of component functions as objects.
 
 from tfx import v1 as tfx
-from tfx.dsl.components.common import annotations
 from tfx.types import artifact_utils
 
 from components.anomaly_gate import executor
@@ -13,7 +12,7 @@ from components.anomaly_gate import executor
 def AnomalyGate(  # noqa: N802
     anomalies: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ExampleAnomalies],
     code_hash: tfx.dsl.components.Parameter[str],
-) -> annotations.OutputDict(verdict=str):  # type: ignore[valid-type]
+) -> tfx.dsl.components.OutputDict(verdict=str):  # type: ignore[valid-type]
     """Raises `DataAnomaliesError` when any split has an anomaly.
 
     Args:

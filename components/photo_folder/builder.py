@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from components.photo_folder.division import Division, divide
+from components.photo_folder.division import SPLITS, Division, EmptySplitError, divide
 from components.photo_folder.scan import Photo
 
 
@@ -31,11 +31,12 @@ class PhotosConfig(tfds.core.BuilderConfig):
         division: Shares for images whose split is not given.
     """
 
-    photos: tuple[Photo, ...] = ()
-    source: Any = None
+    # TFDS logs a configuration: not with the name of every photo.
+    photos: tuple[Photo, ...] = dataclasses.field(default=(), repr=False)
+    source: Any = dataclasses.field(default=None, repr=False)
     image_key: str = "image"
     label_key: str = "label"
-    class_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = dataclasses.field(default=(), repr=False)
     division: Division = Division(0.15, 0.15, 0.0, 0)
 
 
@@ -65,33 +66,43 @@ class Photos(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         del dl_manager  # Everything is on disk already.
-        return {
-            split: self._generate_examples(split) for split in ("train", "validation", "test")
-        }
-
-    def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        if self.builder_config.source is None:
-            yield from self._from_files(split)
-        else:
-            yield from self._from_dataset(split)
-
-    def _from_files(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        config = self.builder_config
-        undecided = [(p.relative, p.class_name) for p in config.photos if p.split is None]
-        chosen = divide(undecided, config.division) if undecided else {}
-        for photo in config.photos:
-            if (photo.split or chosen[photo.relative]) == split:
-                yield (
-                    photo.relative,
-                    {"image": photo.path, "label": photo.class_name, "file_name": photo.relative},
+        chosen = self._chosen_splits()
+        missing = [split for split in SPLITS if split not in chosen.values()]
+        if missing:
+            given = any(photo.split for photo in self.builder_config.photos)
+            raise EmptySplitError(
+                f"{' and '.join(missing)} would have none of the {len(chosen)} images; "
+                + (
+                    f"add photos in {missing[0]}/CLASS, or give the folder no splits"
+                    if given
+                    else "add images, or change data.division.validation_share and "
+                    "data.division.test_share"
                 )
+            )
+        return {split: self._generate_examples(split, chosen) for split in SPLITS}
 
-    def _from_dataset(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _chosen_splits(self) -> dict[str, str]:
+        """Returns the split of every image by id: the given one, or that of the division."""
         config = self.builder_config
-        chosen = divide(((item, str(label)) for item, label, _ in self._stored()), config.division)
-        for item, label, image in self._stored():
-            if chosen[item] == split:
-                yield item, {"image": io.BytesIO(image), "label": label, "file_name": item}
+        if config.source is not None:
+            labels = ((item, str(label)) for item, label, _ in self._stored())
+            return divide(labels, config.division)
+        given = {p.relative: p.split for p in config.photos if p.split is not None}
+        undecided = [(p.relative, p.class_name) for p in config.photos if p.split is None]
+        return given | divide(undecided, config.division)
+
+    def _generate_examples(
+        self, split: str, chosen: dict[str, str]
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        config = self.builder_config
+        if config.source is not None:
+            for item, label, image in self._stored():
+                if chosen[item] == split:
+                    yield item, {"image": io.BytesIO(image), "label": label, "file_name": item}
+        for photo in config.photos:
+            name = photo.relative
+            if chosen[name] == split:
+                yield name, {"image": photo.path, "label": photo.class_name, "file_name": name}
 
     def _stored(self) -> Iterator[tuple[str, int, bytes]]:
         """Yields `(id, label, encoded image)` of every image of the source, in a fixed order."""

@@ -7,6 +7,8 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
 
+SPLITS = ("train", "validation", "test")
+
 
 @dataclasses.dataclass(frozen=True)
 class Division:
@@ -23,6 +25,10 @@ class Division:
     test_share: float
     held_out_classes: float
     seed: int
+
+
+class EmptySplitError(ValueError):
+    """A split that is left without images; the message says what to do."""
 
 
 def divide(items: Iterable[tuple[str, str]], division: Division) -> dict[str, str]:
@@ -45,7 +51,9 @@ def divide(items: Iterable[tuple[str, str]], division: Division) -> dict[str, st
         by_class[class_name].append(item)
     classes = sorted(by_class, key=lambda name: _rank(division.seed, "class", name))
     # At least two classes stay for training, whatever the share says.
-    held_out = set(classes[: min(round(len(classes) * division.held_out_classes), len(classes) - 2)])
+    held_out = set(
+        classes[: min(round(len(classes) * division.held_out_classes), len(classes) - 2)]
+    )
     splits: dict[str, str] = {}
     for class_name, members in by_class.items():
         if class_name in held_out:

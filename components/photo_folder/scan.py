@@ -56,7 +56,8 @@ def scan(folder: str | os.PathLike[str]) -> list[Photo]:
         The photos, at least two classes of them.
 
     Raises:
-        PhotoFolderError: No such folder, no image in it, or one class only.
+        PhotoFolderError: No such folder, no image in it, one class only, or a name that is not
+            UTF-8.
     """
     root = pathlib.Path(folder).expanduser().resolve()
     if not root.is_dir():
@@ -70,6 +71,7 @@ def scan(folder: str | os.PathLike[str]) -> list[Photo]:
             path = pathlib.Path(directory) / file
             if file.startswith(".") or path.suffix.lower() not in IMAGE_SUFFIXES:
                 continue
+            _check_name(path)
             relative = path.relative_to(root)
             split = SPLIT_NAMES[relative.parts[0].lower()] if has_splits else None
             inner = relative.parts[1:] if has_splits else relative.parts
@@ -87,3 +89,11 @@ def scan(folder: str | os.PathLike[str]) -> list[Photo]:
             f"{root} holds one class only ({classes[0]}); similarity needs at least two"
         )
     return sorted(photos, key=lambda photo: photo.relative)
+
+
+def _check_name(path: pathlib.Path) -> None:
+    """Refuses names in another encoding, which could be neither a class name nor an id."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        raise PhotoFolderError(f"the name {os.fsencode(path)!r} is not UTF-8: rename it") from None

@@ -62,9 +62,11 @@ def eval_config(
             config=json.dumps({"name": name, "ks": list(ks), "code": code_hash}),
         )
         if thresholds is not None and name in lowest:
-            metric.threshold.value_threshold.lower_bound.value = lowest[name]
+            # For all queries together; a plain `threshold` would hold for every class too.
+            over_all = metric.per_slice_thresholds.add(slicing_specs=[tfma.SlicingSpec()])
+            over_all.threshold.value_threshold.lower_bound.value = lowest[name]
             if name == "recall_at_1":
-                change = metric.threshold.change_threshold
+                change = over_all.threshold.change_threshold
                 change.direction = tfma.MetricDirection.HIGHER_IS_BETTER
                 change.absolute.value = -thresholds.allowed_drop
         metrics.append(metric)
@@ -106,7 +108,10 @@ def read_by_class(evaluation_uri: str) -> dict[str, dict[str, float]]:
 
 def _read(uri: str) -> dict[tuple, dict[str, float]]:
     """Reads metrics by slice, whether or not a baseline was evaluated beside the candidate."""
+    # TFMA drops the name of a model that was evaluated alone.
     result = tfma.load_eval_result(uri, model_name="candidate")
+    if not result.slicing_metrics:
+        result = tfma.load_eval_result(uri)
     found: dict[tuple, dict[str, float]] = {}
     for key, outputs in result.slicing_metrics:
         found[key] = {

@@ -42,12 +42,15 @@ class ReadShard(beam.DoFn):
                     f"image {identity!r} of split {self._split} has label {label}; "
                     f"the dataset has classes 0 to {len(layout.class_names) - 1}"
                 )
-            yield identity.decode(), _example(
-                image=stored[layout.image].bytes_list.value[0],
-                label=label,
-                class_name=layout.class_names[label].encode(),
-                identity=identity,
-                split=self._split.encode(),
+            yield (
+                identity.decode(),
+                _example(
+                    image=stored[layout.image].bytes_list.value[0],
+                    label=label,
+                    class_name=layout.class_names[label].encode(),
+                    identity=identity,
+                    split=self._split.encode(),
+                ),
             )
 
 

@@ -65,7 +65,8 @@ def read_layout(builder: Any) -> Layout:
 
     image = only(tfds.features.Image, "image")
     label = only(tfds.features.ClassLabel, "class label")
-    identity = next((key for key in ID_FEATURES if key in features), None)
+    texts = [key for key, feature in features.items() if isinstance(feature, tfds.features.Text)]
+    identity = next((key for key in ID_FEATURES if key in texts), None)
     file_format = builder.info.file_format
     if file_format is None or file_format.value != "tfrecord":
         raise DatasetLayoutError(

@@ -1,0 +1,1 @@
+"""Pusher: a blessed model's version folder appears whole, once."""

@@ -1,0 +1,1 @@
+"""SimilarityIndexer: embeds a gallery and composes the model that searches it."""

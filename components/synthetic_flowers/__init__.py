@@ -1,0 +1,1 @@
+"""The embedded dataset: photographs of invented flowers, drawn here, nothing downloaded."""

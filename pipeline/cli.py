@@ -1,0 +1,176 @@
+"""The command `flowersim`: parses arguments, calls, prints. What it calls is imported when needed.
+
+Nothing here knows how anything is done; `--help` must answer at once, so no heavy import either.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import sys
+from collections.abc import Sequence
+
+DEFAULT_PRESET = "demo"
+DEFAULT_URL = "http://127.0.0.1:8501"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit status: 0 done, 1 failed, 2 wrong usage."""
+    options = _parser().parse_args(arguments)
+    from pipeline.settings_loader import SettingsError
+
+    try:
+        return options.command(options)
+    except SettingsError as error:
+        _complain(error)
+        return 2
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return 130
+    except Exception as error:
+        if getattr(options, "verbose", False) or not _is_expected(error):
+            raise
+        _complain(error)
+        return 1
+
+
+def _is_expected(error: Exception) -> bool:
+    """Whether an error's own message is what the user needs, without a traceback."""
+    from pipeline.local_runner import RunFailedError
+    from pipeline.prepare import PrepareError
+    from serving.client import ClientError
+
+    return isinstance(error, (RunFailedError, PrepareError, ClientError, FileNotFoundError))
+
+
+def _complain(error: object) -> None:
+    print(f"flowersim: {error}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="flowersim",
+        description="Trains, checks and serves an image-similarity model with TFX.",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    run = commands.add_parser(
+        "run", help="run the pipeline: data in, a blessed and pushed model out"
+    )
+    _add_settings(run)
+    run.add_argument(
+        "--query",
+        action="store_true",
+        help="afterwards serve the pushed model and ask it about a test image over HTTP",
+    )
+    run.add_argument("--verbose", action="store_true", help="print all logs, and tracebacks")
+    run.set_defaults(command=_run)
+
+    prepare = commands.add_parser(
+        "prepare", help="only bring the dataset into its prepared folder (run does this too)"
+    )
+    _add_settings(prepare)
+    prepare.set_defaults(command=_prepare)
+
+    serve = commands.add_parser("serve", help="serve the newest pushed model over REST")
+    serve.add_argument(
+        "--workdir",
+        type=pathlib.Path,
+        default=pathlib.Path("runs", DEFAULT_PRESET),
+        help="workdir of the run that pushed it (default: %(default)s)",
+    )
+    serve.add_argument("--host", default="127.0.0.1", help="address to bind to (%(default)s)")
+    serve.add_argument("--port", type=int, default=8501, help="REST port (default: %(default)s)")
+    serve.set_defaults(command=_serve)
+
+    query = commands.add_parser("query", help="ask a model server which images look like a photo")
+    query.add_argument("image", nargs="+", type=pathlib.Path, help="photo: JPEG, PNG, GIF or BMP")
+    query.add_argument("--url", default=DEFAULT_URL, help="the server (default: %(default)s)")
+    query.add_argument("--model-name", default="flowers", help="served model (%(default)s)")
+    query.add_argument("--k", type=int, default=5, help="neighbours to print (%(default)s)")
+    query.set_defaults(command=_query)
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--preset",
+        default=DEFAULT_PRESET,
+        help="settings to start from: demo or flowers102 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="change one setting, for instance training.epochs=5; may be given several times",
+    )
+    parser.add_argument(
+        "--workdir", type=pathlib.Path, help="folder for all results (default: runs/PRESET)"
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    from pipeline.local_runner import run
+    from pipeline.settings_loader import load_settings
+
+    settings = load_settings(options.preset, options.overrides)
+    workdir = options.workdir or pathlib.Path("runs", options.preset)
+    result = run(settings, workdir, preset=options.preset, verbose=options.verbose)
+    pushed = result.summary["pushed_model"]
+    if options.query and pushed:
+        from pipeline.sample_query import ask_about_a_test_image
+
+        ask_about_a_test_image(pushed, settings.serving.model_name, result.dataset)
+    if pushed:
+        print(f"\nserve it:  flowersim serve --workdir {workdir}")
+        print("ask it:    flowersim query PHOTO.jpg")
+    return 0
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    from pipeline.prepare import prepare
+    from pipeline.settings_loader import load_settings
+
+    settings = load_settings(options.preset, options.overrides)
+    workdir = (options.workdir or pathlib.Path("runs", options.preset)).resolve()
+    data = prepare(settings.data, workdir)
+    sizes = ", ".join(f"{count} {split}" for split, count in data.split_sizes.items())
+    print(f"{data.folder}: {len(data.class_names)} classes; {sizes}")
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from serving.model_server import ServerOptions, serve
+
+    folder = options.workdir / "serving"
+    names = sorted(path.name for path in folder.glob("*") if path.is_dir())
+    if len(names) != 1:
+        raise FileNotFoundError(
+            f"{folder} holds {len(names)} models ({', '.join(names) or 'none'}); "
+            "run the pipeline there first, or serve one with python -m serving.model_server"
+        )
+    serve(
+        ServerOptions(
+            model_name=names[0],
+            model_base_path=str((folder / names[0]).resolve()),
+            rest_api_host=options.host,
+            rest_api_port=options.port,
+        )
+    )
+    return 0
+
+
+def _query(options: argparse.Namespace) -> int:
+    from pipeline.query_output import print_neighbours
+    from serving.client import SimilarityClient
+
+    with SimilarityClient(options.url, model_name=options.model_name) as client:
+        for image in options.image:
+            print_neighbours(str(image), client.similar(image.read_bytes(), k=options.k))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

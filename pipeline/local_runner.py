@@ -1,0 +1,138 @@
+"""Runs the pipeline on this machine: prepare the data, execute the DAG, sum up.
+
+The only caller of TFX's LocalDagRunner. What is printed is decided in `progress.py` and
+`summary.py`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+import pathlib
+import time
+from typing import Any
+
+from pipeline.run_log import run_log
+from pipeline.settings import Settings
+
+
+class RunFailedError(RuntimeError):
+    """A component that failed; the message names it, the cause, and the log."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunResult:
+    """A finished run.
+
+    Attributes:
+        summary: The content of `summary.json`.
+        summary_path: That file.
+        dataset: The prepared dataset it ran on.
+    """
+
+    summary: dict[str, Any]
+    summary_path: pathlib.Path
+    dataset: str
+
+
+def run(
+    settings: Settings,
+    workdir: str | os.PathLike[str],
+    *,
+    preset: str = "custom",
+    verbose: bool = False,
+) -> RunResult:
+    """Runs the whole DAG; results of unchanged components are taken from earlier runs.
+
+    Args:
+        settings: All knobs.
+        workdir: Folder of everything that runs write; made if it does not exist.
+        preset: Name for the summary.
+        verbose: Print what libraries log in place of writing it to a file.
+
+    Returns:
+        The summary; a model that was not blessed is a result, no error.
+
+    Raises:
+        PrepareError: The dataset cannot be brought in.
+        RunFailedError: A component failed.
+    """
+    root = pathlib.Path(workdir).expanduser().resolve()
+    root.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    log = root / "logs" / f"run-{stamp}.log"
+    with run_log(log, verbose=verbose) as console:
+        console.print(f"flowersim {preset} in {root}", soft_wrap=True)
+        if not verbose:
+            console.print(f"log  {log}", soft_wrap=True)
+        return _run(settings, root, preset, started, console, log)
+
+
+def _run(
+    settings: Settings,
+    root: pathlib.Path,
+    preset: str,
+    started: float,
+    console: Any,
+    log: pathlib.Path,
+) -> RunResult:
+    from pipeline.prepare import prepare
+
+    data = prepare(settings.data, root)
+    console.print(
+        f"data  {settings.data.folder or settings.data.dataset}: {len(data.class_names)} classes; "
+        + ", ".join(f"{count} {split}" for split, count in data.split_sizes.items())
+    )
+
+    # Heavy, so imported when the cheap mistakes are past.
+    from tfx import v1 as tfx
+
+    from pipeline.lineage import latest_run, open_store
+    from pipeline.pipeline import create_pipeline, places_in
+    from pipeline.progress import ProgressHandler
+    from pipeline.summary import build_summary, print_summary, write_summary
+
+    metadata = root / "metadata.sqlite"
+    places = places_in(
+        str(root), settings.serving.model_name, dataset=data.folder, schema=data.schema_path
+    )
+    dag = create_pipeline(
+        settings,
+        places,
+        beam_args=settings.run.beam_args,
+        metadata_connection_config=(
+            tfx.orchestration.metadata.sqlite_metadata_connection_config(str(metadata))
+        ),
+    )
+    status, error = "failed", None
+    with ProgressHandler(console, [component.id for component in dag.components]) as progress:
+        try:
+            tfx.orchestration.LocalDagRunner().run(dag)
+            status = "succeeded"
+        except KeyboardInterrupt:
+            status, error = "interrupted", "interrupted"
+            raise
+        except Exception as cause:
+            component = progress.running.id if progress.running else "the pipeline"
+            error = f"{component} failed: {_first_line(cause)}"
+            raise RunFailedError(f"{component} failed: {cause}\nfull log: {log}") from cause
+        finally:
+            summary = build_summary(
+                preset=preset,
+                status=status,
+                steps=progress.steps,
+                run=latest_run(open_store(metadata), settings.run.pipeline_name),
+                split_sizes=data.split_sizes,
+                seconds=time.monotonic() - started,
+                error=error,
+            )
+            path = write_summary(root, summary)
+    print_summary(summary, console)
+    console.print(f"summary  {path}", soft_wrap=True)
+    return RunResult(summary, path, data.folder)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).strip().splitlines()[0]

@@ -1,0 +1,197 @@
+"""The DAG: which components there are and what flows between them.
+
+Runners differ in what they pass to `create_pipeline`, never in the DAG. Where the data comes from
+is the business of `prepare.py`; how the DAG is executed, of the runners.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+
+from tfx import v1 as tfx
+
+from components.anomaly_gate.component import AnomalyGate
+from components.bounded_transform.component import BATCH_SIZE_KEY, BoundedTransform
+from components.pusher.component import AtomicPusher
+from components.retrieval_evaluator.config import EXTRACTOR_MODULE, Thresholds, eval_config
+from components.similarity_indexer.component import SimilarityIndexer
+from components.tfds_example_gen.component import TfdsExampleGen
+from pipeline.code_hash import code_hash
+from pipeline.prepare import SPLITS
+from pipeline.settings import Settings
+
+PREPROCESSING = "trainer_module.preprocessing"
+TRAINER = "trainer_module.trainer"
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Where a pipeline reads and writes; local paths or bucket URLs.
+
+    Attributes:
+        dataset: The prepared TFDS folder.
+        schema: The curated schema file.
+        pipeline_root: Artifacts of all runs.
+        checkpoints: State of interrupted trainings.
+        serving: Folder of the served model's versions.
+        served: What is served now, see `AtomicPusher`.
+    """
+
+    dataset: str
+    schema: str
+    pipeline_root: str
+    checkpoints: str
+    serving: str
+    served: str = ""
+
+
+def create_pipeline(
+    settings: Settings,
+    places: Places,
+    *,
+    beam_args: Sequence[str] = (),
+    metadata_connection_config: tfx.proto.orchestration.ConnectionConfig | None = None,
+) -> tfx.dsl.Pipeline:
+    """Builds the DAG.
+
+    Args:
+        settings: All knobs.
+        places: Where data is and results go.
+        beam_args: Apache Beam options of every Beam step.
+        metadata_connection_config: The ML Metadata store; None where the orchestrator has its own.
+
+    Returns:
+        The pipeline, ready for any TFX runner.
+    """
+    example_gen = TfdsExampleGen(
+        folder=places.dataset,
+        splits=SPLITS,
+        code_hash=code_hash("components.tfds_example_gen.executor"),
+    )
+    schema_gen = tfx.components.ImportSchemaGen(schema_file=places.schema)
+    statistics_gen = tfx.components.StatisticsGen(
+        examples=example_gen.outputs["examples"], schema=schema_gen.outputs["schema"]
+    )
+    example_validator = tfx.components.ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
+    )
+    gate = AnomalyGate(
+        anomalies=example_validator.outputs["anomalies"],
+        code_hash=code_hash("components.anomaly_gate.executor"),
+    )
+    transform = BoundedTransform(
+        examples=example_gen.outputs["examples"],
+        schema=schema_gen.outputs["schema"],
+        preprocessing_fn=f"{PREPROCESSING}.preprocessing_fn",
+        # Evaluation and indexing read raw examples, as a server does.
+        splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "validation"]),
+        custom_config={
+            "canonical_size": settings.images.canonical_size,
+            BATCH_SIZE_KEY: settings.images.transform_batch_size,
+            "code": code_hash(PREPROCESSING, "components.bounded_transform.component"),
+        },
+    ).with_id("Transform")
+    transform.add_upstream_node(gate)
+    trainer = tfx.components.Trainer(
+        run_fn=f"{TRAINER}.run_fn",
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        train_args=tfx.proto.TrainArgs(splits=["train"]),
+        eval_args=tfx.proto.EvalArgs(splits=["validation"]),
+        custom_config={
+            "config": {
+                "canonical_size": settings.images.canonical_size,
+                "model": settings.model.model_dump(),
+                "training": settings.training.model_dump(),
+            },
+            "checkpoints": places.checkpoints,
+            "code": code_hash(TRAINER),
+        },
+    )
+    baseline = tfx.dsl.Resolver(
+        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+    ).with_id("Baseline")
+    evaluation = settings.evaluation
+    evaluation_code = code_hash(EXTRACTOR_MODULE)
+    evaluator = tfx.components.Evaluator(
+        examples=example_gen.outputs["examples"],
+        model=trainer.outputs["model"],
+        baseline_model=baseline.outputs["model"],
+        example_splits=["validation"],
+        module_path=EXTRACTOR_MODULE,
+        eval_config=eval_config(
+            evaluation.ks,
+            thresholds=Thresholds(
+                evaluation.min_recall_at_1, evaluation.min_map_at_r, evaluation.allowed_drop
+            ),
+            slice_by_class=evaluation.slice_by_class,
+            code_hash=evaluation_code,
+        ),
+    )
+    # Reported, never a reason to bless: the test split must not choose a model.
+    test_evaluator = tfx.components.Evaluator(
+        examples=example_gen.outputs["examples"],
+        model=trainer.outputs["model"],
+        example_splits=["test"],
+        module_path=EXTRACTOR_MODULE,
+        eval_config=eval_config(
+            evaluation.ks,
+            thresholds=None,
+            slice_by_class=evaluation.slice_by_class,
+            code_hash=evaluation_code,
+        ),
+    ).with_id("TestEvaluator")
+    gallery = settings.gallery
+    indexer = SimilarityIndexer(
+        examples=example_gen.outputs["examples"],
+        model=trainer.outputs["model"],
+        config=gallery.model_dump(),
+        code_hash=code_hash("components.similarity_indexer.executor"),
+    )
+    pusher = AtomicPusher(
+        model=indexer.outputs["servable"],
+        model_blessing=evaluator.outputs["blessing"],
+        base_directory=places.serving,
+        code_hash=code_hash("components.pusher.executor"),
+        served=places.served,
+    ).with_id("Pusher")
+    return tfx.dsl.Pipeline(
+        pipeline_name=settings.run.pipeline_name,
+        pipeline_root=places.pipeline_root,
+        components=[
+            example_gen,
+            schema_gen,
+            statistics_gen,
+            example_validator,
+            gate,
+            transform,
+            trainer,
+            baseline,
+            evaluator,
+            test_evaluator,
+            indexer,
+            pusher,
+        ],
+        enable_cache=settings.run.cache,
+        metadata_connection_config=metadata_connection_config,
+        beam_pipeline_args=list(beam_args),
+    )
+
+
+def places_in(workdir: str, model_name: str, *, dataset: str, schema: str) -> Places:
+    """Returns the places of runs whose results all lie below one folder."""
+    from components.pusher.versions import newest_digest
+
+    serving = os.path.join(workdir, "serving", model_name)
+    return Places(
+        dataset=dataset,
+        schema=schema,
+        pipeline_root=os.path.join(workdir, "pipeline_root"),
+        checkpoints=os.path.join(workdir, "checkpoints"),
+        serving=serving,
+        served=newest_digest(serving),
+    )

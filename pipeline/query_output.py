@@ -1,0 +1,33 @@
+"""Prints what a model server found for a photo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from serving.client import Neighbour
+
+
+def print_neighbours(title: str, neighbours: Sequence[Neighbour]) -> None:
+    """Prints one photo's neighbours to standard output, best first."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("rank", justify="right")
+    table.add_column("score", justify="right")
+    table.add_column("match")
+    table.add_column("class")
+    table.add_column("id")
+    for neighbour in neighbours:
+        table.add_row(
+            str(neighbour.rank),
+            f"{neighbour.score:.4f}",
+            "yes" if neighbour.is_match else "no",
+            neighbour.class_name,
+            neighbour.id,
+        )
+    console = Console(highlight=False, markup=False)
+    console.print(title, soft_wrap=True)
+    console.print(table)

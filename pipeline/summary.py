@@ -1,0 +1,132 @@
+"""What a run came to: `summary.json`, and the table a person reads at its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.lineage import Run
+from pipeline.progress import Step
+
+FILE = "summary.json"
+
+SHOWN = ("recall_at_1", "recall_at_5", "map_at_r", "mean_reciprocal_rank")
+
+
+def build_summary(
+    *,
+    preset: str,
+    status: str,
+    steps: Sequence[Step],
+    run: Run | None,
+    split_sizes: Mapping[str, int],
+    seconds: float,
+    error: str | None = None,
+) -> dict[str, Any]:
+    """Collects a run's results.
+
+    Args:
+        preset: Name of the preset it ran with.
+        status: `succeeded`, `failed` or `interrupted`.
+        steps: The components that were started.
+        run: What they wrote; None if nothing.
+        split_sizes: Images by split.
+        seconds: Duration of the whole run.
+        error: Why it did not succeed.
+
+    Returns:
+        The content of `summary.json`.
+    """
+    outputs = run.outputs if run else {}
+    metrics: dict[str, dict[str, float]] = {}
+    reasons: list[str] = []
+    evaluations = {"validation": "Evaluator", "test": "TestEvaluator"}
+    for split, component in evaluations.items():
+        if evaluation := outputs.get((component, "evaluation")):
+            from components.retrieval_evaluator.config import read_overall
+
+            metrics[split] = read_overall(evaluation.uri)
+    blessing = outputs.get(("Evaluator", "blessing"))
+    blessed = bool(blessing and blessing.properties.get("blessed"))
+    if blessing and not blessed:
+        from components.retrieval_evaluator.config import failed_thresholds
+
+        reasons = failed_thresholds(outputs["Evaluator", "evaluation"].uri)
+    pushed = outputs.get(("Pusher", "pushed_model"))
+    path = pushed.properties.get("pushed_destination") if blessed and pushed else None
+    index = outputs.get(("SimilarityIndexer", "servable"))
+    return {
+        "status": status,
+        "error": error,
+        "preset": preset,
+        "run_id": run.id if run else None,
+        "components": [
+            {
+                "id": step.id,
+                "seconds": None if step.seconds is None else round(step.seconds, 3),
+                "cached": step.cached,
+            }
+            for step in steps
+        ],
+        "images": dict(split_sizes),
+        "metrics": metrics,
+        "frozen_backbone": _frozen(run),
+        "blessed": blessed,
+        "not_blessed_because": reasons,
+        "pushed_model": path,
+        "gallery_size": index.properties.get("gallery_size") if index else None,
+        "match_threshold": index.properties.get("match_threshold") if index else None,
+        "duration_seconds": round(seconds, 3),
+    }
+
+
+def _frozen(run: Run | None) -> dict[str, dict[str, float]]:
+    """Validation metrics of the backbone before training, as the Trainer measured them."""
+    trained = run.outputs.get(("Trainer", "model_run")) if run else None
+    if trained is None:
+        return {}
+    # Spelled out, since importing the Trainer's module would import TensorFlow.
+    with open(os.path.join(trained.uri, "history.json"), encoding="utf-8") as file:
+        return {"validation": json.load(file)["frozen"]}
+
+
+def write_summary(workdir: str | os.PathLike[str], summary: Mapping[str, Any]) -> pathlib.Path:
+    """Writes `summary.json`, whole or not at all, and returns its path."""
+    path = pathlib.Path(workdir) / FILE
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    partial.replace(path)
+    return path
+
+
+def print_summary(summary: Mapping[str, Any], console: Console) -> None:
+    """Prints the results as a table, then the verdict in words."""
+    table = Table(title=None, pad_edge=False, box=None, header_style="bold")
+    table.add_column("")
+    rows = [
+        (f"frozen backbone, {split}", values)
+        for split, values in summary["frozen_backbone"].items()
+    ]
+    rows += [(f"trained, {split}", values) for split, values in summary["metrics"].items()]
+    shown = [name for name in SHOWN if any(name in values for _, values in rows)]
+    for name in shown:
+        table.add_column(name, justify="right")
+    for label, values in rows:
+        table.add_row(
+            label, *(f"{values[name]:.4f}" if name in values else "–" for name in shown)
+        )
+    console.print()
+    console.print(table)
+    console.print()
+    if summary["blessed"]:
+        console.print(f"blessed  pushed to {summary['pushed_model']}", soft_wrap=True)
+    else:
+        console.print("not blessed, so not pushed:")
+        for reason in summary["not_blessed_because"]:
+            console.print(f"  {reason}", soft_wrap=True)

@@ -1,0 +1,243 @@
+"""The versions of one model: loaded in the background and swapped without a gap.
+
+TensorFlow Serving's default policy: the newest version is served, the old one until the new one is
+loaded, and a version that is deleted gives way to the newest that is left. Beyond that policy:
+while the newest version cannot be loaded, the next older one that can is served, also after a
+restart.
+
+Not for finding version folders (`version_folders.py`), nor for what a version is (`servable.py`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import gc
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+from serving import version_folders
+from serving.errors import Code, ServingError
+
+_LOG = logging.getLogger(__name__)
+
+_ENDED_VERSIONS_KEPT = 20
+
+
+class State(enum.Enum):
+    """The states of a version that TensorFlow Serving's status API shows."""
+
+    LOADING = "LOADING"
+    AVAILABLE = "AVAILABLE"
+    END = "END"  # unloaded, or could not be loaded
+
+
+@dataclasses.dataclass(frozen=True)
+class VersionStatus:
+    """A version's state; `error` says why it could not be loaded."""
+
+    version: int
+    state: State
+    error: ServingError | None = None
+
+
+class Versioned(Protocol):
+    """What a loader returns."""
+
+    version: int
+
+
+Model = TypeVar("Model", bound=Versioned)
+
+
+class ModelVersions(Generic[Model]):
+    """Serves the newest version of a model that can be loaded.
+
+    Args:
+        name: The model's name.
+        base_path: The folder of the version folders: a local path, or a URL that TensorFlow reads.
+        load: Called with name, version and folder, on the thread that also polls. What it raises
+            is shown in the version's status.
+        poll_seconds: Time between two looks at the base path; 0 looks once.
+        max_load_retries: How often a load that failed is tried again.
+        retry_seconds: The least time before it is.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_path: str,
+        load: Callable[[str, int, str], Model],
+        *,
+        poll_seconds: float = 1.0,
+        max_load_retries: int = 5,
+        retry_seconds: float = 60.0,
+    ) -> None:
+        self.name = name
+        self.base_path = base_path
+        self._load = load
+        self._poll_seconds = poll_seconds
+        self._max_load_retries = max_load_retries
+        self._retry_seconds = retry_seconds
+        self._serving: Model | None = None
+        self._statuses: dict[int, VersionStatus] = {}
+        self._failures: dict[int, tuple[int, float]] = {}  # how many, and when the last was
+        self._all_failed = False
+        self._changed = threading.Condition()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"versions-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begins to look for versions.
+
+        Raises:
+            OSError: if the base path does not exist or cannot be read. (An empty one is waited
+                for.)
+        """
+        version_folders.check_base_path(self.base_path)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stops looking and lets go of the model, once a load that is under way is done."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._serving = None
+
+    def get(self, version: int | None = None) -> Model:
+        """The model that answers a request.
+
+        Args:
+            version: Its number; None for the newest.
+
+        Raises:
+            ServingError: NOT_FOUND, if it is not loaded.
+        """
+        serving = self._serving  # the other thread may replace it: look once
+        if serving is None or version not in (None, serving.version):
+            raise servable_not_found(self.name, version)
+        return serving
+
+    def statuses(self) -> list[VersionStatus]:
+        """Every version that loading was begun of, newest first."""
+        with self._changed:
+            return [self._statuses[version] for version in sorted(self._statuses, reverse=True)]
+
+    def wait_until_available(self, timeout_seconds: float) -> None:
+        """Waits for a version that can be served.
+
+        Raises:
+            ServingError: why the newest version could not be loaded, if no other can be either;
+                DEADLINE_EXCEEDED, if no version appears, or none is loaded, in time.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._serving is not None or self._all_failed, timeout_seconds
+            )
+            if self._serving is not None:
+                return
+        for status in self.statuses():
+            if status.error is not None:
+                raise status.error
+        raise ServingError(
+            Code.DEADLINE_EXCEEDED,
+            f"no version of model {self.name} from {self.base_path} was available "
+            f"within {timeout_seconds:g} seconds",
+        )
+
+    def _run(self) -> None:
+        folders: dict[int, str] | None = None
+        readable = True
+        while not self._stopping.is_set():
+            if folders is None or self._poll_seconds > 0:
+                try:
+                    folders = version_folders.find(self.base_path)
+                    readable = True
+                except Exception as error:  # whatever a file system raises must not end the polling
+                    if readable:
+                        _LOG.error("%s: cannot read %s: %s", self.name, self.base_path, error)
+                    readable = False
+            if folders is not None:
+                self._follow(folders)
+            self._stopping.wait(self._poll_seconds or 1.0)
+
+    def _follow(self, folders: dict[int, str]) -> None:
+        """Loads the newest version that can be loaded, unless it is served already."""
+        self._failures = {v: self._failures[v] for v in self._failures if v in folders}
+        for version in sorted(folders, reverse=True):
+            if self._stopping.is_set():
+                return
+            if self._serving is not None and self._serving.version == version:
+                return
+            if self._is_due(version) and self._try_to_load(version, folders[version]):
+                return
+        if not folders and self._serving is not None:
+            _LOG.warning("%s: every version is gone from %s", self.name, self.base_path)
+            self._replace(None)
+        with self._changed:
+            self._all_failed = bool(folders)
+            self._changed.notify_all()
+
+    def _is_due(self, version: int) -> bool:
+        if version not in self._failures:
+            return True
+        failures, last = self._failures[version]
+        return failures <= self._max_load_retries and time.monotonic() - last >= self._retry_seconds
+
+    def _try_to_load(self, version: int, folder: str) -> bool:
+        _LOG.info("%s: loading version %d", self.name, version)
+        self._show(VersionStatus(version, State.LOADING))
+        try:
+            model = self._load(self.name, version, folder)
+        except Exception as error:
+            failures = self._failures.get(version, (0, 0.0))[0] + 1
+            self._failures[version] = (failures, time.monotonic())
+            shown = (
+                error
+                if isinstance(error, ServingError)
+                else ServingError(Code.UNKNOWN, f"{type(error).__name__}: {error}")
+            )
+            self._show(VersionStatus(version, State.END, shown))
+            _LOG.error(
+                "%s: version %d cannot be loaded (attempt %d of %d): %s",
+                self.name,
+                version,
+                failures,
+                self._max_load_retries + 1,
+                shown.status,
+            )
+            return False
+        self._replace(model)
+        _LOG.info("%s: version %d is available", self.name, version)
+        return True
+
+    def _show(self, status: VersionStatus) -> None:
+        with self._changed:
+            self._statuses[status.version] = status
+            self._changed.notify_all()
+
+    def _replace(self, model: Model | None) -> None:
+        """Serves another model. Requests that hold the old one finish with it."""
+        with self._changed:
+            old, self._serving = self._serving, model
+            if old is not None:
+                self._statuses[old.version] = VersionStatus(old.version, State.END)
+            if model is not None:
+                self._statuses[model.version] = VersionStatus(model.version, State.AVAILABLE)
+            ended = [v for v in sorted(self._statuses) if self._statuses[v].state is State.END]
+            for version in ended[:-_ENDED_VERSIONS_KEPT]:
+                del self._statuses[version]
+            self._changed.notify_all()
+        if old is not None:
+            del old
+            # A loaded graph is full of cycles: without this, its weights stay for long.
+            gc.collect()
+
+
+def servable_not_found(name: str, version: int | None = None) -> ServingError:
+    """The error of a request for a model or version that is not loaded."""
+    wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
+    return ServingError(Code.NOT_FOUND, f"Servable not found for request: {wanted}")

@@ -1,0 +1,217 @@
+"""The whole DAG on a handful of images: what is cached, what is pushed, and what is answered."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import pathlib
+import shutil
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline import code_hash
+from pipeline.local_runner import RunResult, run
+from pipeline.settings_loader import load_settings
+
+pytestmark = pytest.mark.e2e
+
+TINY = [
+    "data.synthetic.classes=3",
+    "data.synthetic.train_per_class=6",
+    "data.synthetic.validation_per_class=4",
+    "data.synthetic.test_per_class=3",
+    "data.synthetic.image_size=48",
+    "images.canonical_size=40",
+    "model.input_size=32",
+    "model.embedding_dim=8",
+    "training.epochs=2",
+    "training.batch_size=6",
+    "evaluation.min_recall_at_1=0.0",
+    "evaluation.allowed_drop=1.0",
+    "gallery.neighbours=7",
+]
+ALL = {
+    "TfdsExampleGen",
+    "ImportSchemaGen",
+    "StatisticsGen",
+    "ExampleValidator",
+    "AnomalyGate",
+    "Transform",
+    "Trainer",
+    "Baseline",
+    "Evaluator",
+    "TestEvaluator",
+    "SimilarityIndexer",
+    "Pusher",
+}
+
+
+def _run(workdir: pathlib.Path, *more: str) -> RunResult:
+    return run(load_settings("demo", [*TINY, *more]), workdir, preset="demo")
+
+
+def _executed(result: RunResult) -> set[str]:
+    return {step["id"] for step in result.summary["components"] if not step["cached"]}
+
+
+def _versions(workdir: pathlib.Path) -> list[str]:
+    return sorted(path.name for path in (workdir / "serving" / "flowers").iterdir())
+
+
+@dataclasses.dataclass
+class Runs:
+    workdir: pathlib.Path
+    results: list[RunResult]
+    versions: list[list[str]]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """First run; second; third; fourth after an edit to what is served; fifth to the metrics."""
+    workdir = tmp_path_factory.mktemp("runs")
+    project = tmp_path_factory.mktemp("project")
+    for room in code_hash.ROOMS:
+        shutil.copytree(code_hash.ROOT / room, project / room)
+    found = Runs(workdir, [], [])
+
+    def once() -> None:
+        found.results.append(_run(workdir))
+        found.versions.append(_versions(workdir))
+
+    def edit(file: str) -> None:
+        with open(project / file, "a") as source:
+            source.write("\n# edited\n")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(code_hash, "ROOT", project)
+        for _ in range(3):
+            once()
+        edit("components/similarity_indexer/servable.py")
+        once()
+        edit("components/retrieval_evaluator/metric.py")
+        once()
+    return found
+
+
+def test_the_first_run_executes_everything_and_pushes(runs: Runs) -> None:
+    summary = runs.results[0].summary
+    assert summary["status"] == "succeeded"
+    assert _executed(runs.results[0]) == ALL
+    assert summary["blessed"] and summary["not_blessed_because"] == []
+    assert runs.versions[0] == [pathlib.Path(summary["pushed_model"]).name]
+    assert (pathlib.Path(summary["pushed_model"]) / "saved_model.pb").is_file()
+    assert summary["gallery_size"] == 3 * (6 + 4)
+    assert summary["images"] == {"train": 18, "validation": 12, "test": 9}
+    for split in ("validation", "test"):
+        assert 0.0 <= summary["metrics"][split]["recall_at_1"] <= 1.0
+        assert summary["metrics"][split]["recall_at_10"] == 1.0  # all others are among the ten
+    assert set(summary["frozen_backbone"]["validation"]) == {"recall_at_1", "map_at_r"}
+
+
+def test_the_second_run_repeats_only_what_the_baseline_changes(runs: Runs) -> None:
+    second = runs.results[1]
+    assert _executed(second) == {"Baseline", "Evaluator", "Pusher"}
+    assert second.summary["metrics"] == runs.results[0].summary["metrics"]
+    assert second.summary["blessed"]
+    assert second.summary["pushed_model"] == runs.results[0].summary["pushed_model"]
+    assert runs.versions[1] == runs.versions[0]
+
+
+def test_the_third_run_is_cached_but_for_the_resolver(runs: Runs) -> None:
+    assert _executed(runs.results[2]) == {"Baseline"}
+    assert runs.results[2].summary["pushed_model"] == runs.results[0].summary["pushed_model"]
+    assert runs.versions[2] == runs.versions[0]
+
+
+def test_an_edit_to_the_served_model_indexes_and_pushes_anew(runs: Runs) -> None:
+    assert _executed(runs.results[3]) == {"Baseline", "SimilarityIndexer", "Pusher"}
+    assert len(runs.versions[3]) == 2
+    assert pathlib.Path(runs.results[3].summary["pushed_model"]).name == runs.versions[3][-1]
+
+
+def test_an_edit_to_the_metric_evaluates_anew(runs: Runs) -> None:
+    assert _executed(runs.results[4]) == {"Baseline", "Evaluator", "TestEvaluator", "Pusher"}
+    assert runs.versions[4] == runs.versions[3]
+
+
+def test_a_gallery_image_finds_itself_over_http(runs: Runs) -> None:
+    from pipeline.sample_query import first_image
+    from serving.client import SimilarityClient
+    from serving.model_server import ServerOptions, running_server
+
+    identity, class_name, image = first_image(runs.results[0].dataset, "train")
+    options = ServerOptions(
+        model_name="flowers",
+        model_base_path=str(runs.workdir / "serving" / "flowers"),
+        rest_api_port=0,
+    )
+    with running_server(options) as url, SimilarityClient(url) as client:
+        neighbours = client.similar(image)
+        assert len(neighbours) == 7
+        assert (neighbours[0].id, neighbours[0].class_name) == (identity, class_name)
+        assert neighbours[0].score == pytest.approx(1.0, abs=1e-5)
+        scores = [neighbour.score for neighbour in neighbours]
+        assert scores == sorted(scores, reverse=True)
+        assert client.similar(image, k=2) == neighbours[:2]
+
+
+def test_every_signature_of_the_pushed_model_answers(runs: Runs) -> None:
+    import tensorflow as tf
+
+    from pipeline.sample_query import first_image
+
+    model = tf.saved_model.load(runs.results[0].summary["pushed_model"])
+    identity, class_name, image = first_image(runs.results[0].dataset, "train")
+    batch = tf.constant([image, image])
+    assert set(model.signatures) == {
+        "serving_default",
+        "similar",
+        "embed",
+        "embed_examples",
+        "classify_image",
+        "thumbnail",
+    }
+    embedding = model.signatures["embed"](image_bytes=batch)["embedding"].numpy()
+    np.testing.assert_allclose(np.linalg.norm(embedding, axis=1), 1.0, atol=1e-5)
+    example = tf.train.Example()
+    example.features.feature["image"].bytes_list.value.append(image)
+    from_example = model.signatures["embed_examples"](
+        examples=tf.constant([example.SerializeToString()])
+    )["embedding"].numpy()
+    np.testing.assert_allclose(from_example[0], embedding[0], atol=1e-5)
+    classes = model.signatures["classify_image"](image_bytes=batch)
+    assert classes["scores"].shape == (2, 3)
+    np.testing.assert_allclose(classes["scores"].numpy().sum(axis=1), 1.0, atol=1e-5)
+    assert class_name.encode() in set(classes["class_names"].numpy()[0])
+    (thumbnail,) = model.signatures["thumbnail"](ids=tf.constant([identity]))[
+        "thumbnail_bytes"
+    ].numpy()
+    small, whole = Image.open(io.BytesIO(thumbnail)), Image.open(io.BytesIO(image))
+    assert small.format == "JPEG"
+    assert small.width / small.height == pytest.approx(whole.width / whole.height, rel=0.05)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="no-such-flower"):
+        model.signatures["thumbnail"](ids=tf.constant([identity, "no-such-flower"]))
+
+
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, dict[str, Any]]:
+    workdir = tmp_path_factory.mktemp("refused")
+    result = _run(workdir, "training.epochs=0", "model.weights=none", "evaluation.min_map_at_r=0.99")
+    return workdir, result.summary
+
+
+def test_a_bad_model_is_not_pushed(refused: tuple[pathlib.Path, dict[str, Any]]) -> None:
+    workdir, summary = refused
+    assert summary["status"] == "succeeded"
+    assert not summary["blessed"]
+    assert summary["pushed_model"] is None
+    assert not (workdir / "serving").exists()
+
+
+def test_the_reason_is_told(refused: tuple[pathlib.Path, dict[str, Any]]) -> None:
+    (reason,) = refused[1]["not_blessed_because"]
+    value = refused[1]["metrics"]["validation"]["map_at_r"]
+    assert reason == f"map_at_r is {value:.4f}; at least 0.9900 is required"

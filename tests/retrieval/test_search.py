@@ -1,0 +1,211 @@
+"""NumPy search against a slow exact oracle, and what must not change its result."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrieval import search
+
+KINDS = ("normal", "ties", "near_ties", "positive")
+
+
+def _padded(rankings: list[list[tuple[float, int]]], k: int) -> tuple[np.ndarray, np.ndarray]:
+    rows = [ranking[:k] + [(-np.inf, -1)] * (k - len(ranking)) for ranking in rankings]
+    scores = np.array([[score for score, _ in row] for row in rows], np.float32)
+    indices = np.array([[index for _, index in row] for row in rows], np.int64)
+    return scores.reshape(len(rows), k), indices.reshape(len(rows), k)
+
+
+def _ids(kind: str, numbers: np.ndarray) -> list:
+    texts = [f"{number}.jpg" for number in numbers]
+    return {
+        "int": numbers.tolist(),
+        "str": texts,
+        "bytes": [text.encode() for text in texts],
+    }[kind]
+
+
+@settings(max_examples=300)
+@given(data=st.data())
+def test_equals_the_oracle(data: st.DataObject, make_rows, rank):
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
+    kind = data.draw(st.sampled_from(KINDS), label="kind")
+    dim = data.draw(st.sampled_from((1, 2, 3, 17)), label="dim")
+    queries = make_rows(kind, data.draw(st.integers(1, 6), label="Q"), dim, rng)
+    gallery = make_rows(kind, data.draw(st.integers(0, 60), label="N"), dim, rng)
+    if len(gallery) and data.draw(st.booleans(), label="queries are in the gallery"):
+        queries = gallery[rng.integers(0, len(gallery), len(queries))]
+    k = data.draw(st.integers(1, 70), label="k")
+    id_kind = data.draw(st.sampled_from((None, "int", "str", "bytes")), label="ids")
+    ids: tuple[list | None, ...] = (None, None)
+    if id_kind is not None:
+        numbers = rng.integers(0, 9, len(queries)), rng.integers(0, 9, len(gallery))
+        ids = tuple(_ids(id_kind, side) for side in numbers)
+    scores, indices = search.top_k(
+        queries,
+        gallery,
+        k,
+        query_ids=ids[0],
+        gallery_ids=ids[1],
+        block_rows=data.draw(st.integers(1, 64), label="block_rows"),
+        query_block_rows=data.draw(st.integers(1, 8), label="query_block_rows"),
+    )
+    assert scores.dtype == np.float32 and indices.dtype == np.int64
+    expected_scores, expected_indices = _padded(rank(queries, gallery, *ids), k)
+    np.testing.assert_array_equal(indices, expected_indices)
+    np.testing.assert_array_equal(scores, expected_scores)
+
+
+@pytest.mark.parametrize("dim", [64, 1000])
+@pytest.mark.parametrize("kind", KINDS)
+def test_against_plain_float64_cosines(kind: str, dim: int, make_rows):
+    """Larger than the oracle can rank: nothing better than the k-th is left out."""
+    rng = np.random.default_rng(dim)
+    gallery = make_rows(kind, 3000, dim, rng)
+    queries = make_rows(kind, 40, dim, rng) if kind != "near_ties" else gallery[:40]
+    scores, indices = search.top_k(queries, gallery, 25, block_rows=700)
+    cosine = (queries / np.linalg.norm(queries, axis=1, keepdims=True)) @ (
+        gallery / np.linalg.norm(gallery, axis=1, keepdims=True)
+    ).T
+    # Rounding to the grid moves an entry by 2**-25 at most, a cosine by sqrt(dim) times that twice.
+    allowance = 2.0**-24 * (1 + dim**0.5)
+    np.testing.assert_allclose(
+        scores, np.take_along_axis(cosine, indices, 1), atol=allowance, rtol=0
+    )
+    assert all(len(set(row)) == 25 for row in indices.tolist())
+    left_out = cosine.copy()
+    np.put_along_axis(left_out, indices, -np.inf, 1)
+    assert (left_out.max(axis=1) <= scores[:, -1] + allowance).all()
+
+
+@pytest.mark.parametrize("blocks", [(1, 512), (97, 13), (500, 1), (256, 256)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_block_sizes_change_no_bit(kind: str, blocks: tuple[int, int], make_rows):
+    rng = np.random.default_rng(7)
+    gallery = make_rows(kind, 500, 200, rng)
+    ids = rng.permutation(500)
+    queries, query_ids = gallery[:100], ids[:100]
+    expected = search.top_k(queries, gallery, 20, query_ids=query_ids, gallery_ids=ids)
+    found = search.top_k(
+        queries,
+        gallery,
+        20,
+        query_ids=query_ids,
+        gallery_ids=ids,
+        block_rows=blocks[0],
+        query_block_rows=blocks[1],
+    )
+    np.testing.assert_array_equal(found[1], expected[1])
+    np.testing.assert_array_equal(found[0], expected[0])
+
+
+def test_shards_merge_to_the_whole(make_rows):
+    rng = np.random.default_rng(8)
+    gallery = make_rows("ties", 400, 4, rng)
+    queries = make_rows("ties", 30, 4, rng)
+    expected = search.top_k(queries, gallery, 12)
+    for cuts in ([200], [5, 9, 399], [100, 200, 300]):
+        edges = [0, *cuts, 400]
+        shards = []
+        for start, end in zip(edges, edges[1:], strict=False):
+            scores, indices = search.top_k(queries, gallery[start:end], 12)
+            shards.append((scores, np.where(indices < 0, -1, indices + start)))
+        rng.shuffle(shards)
+        merged = shards[0]
+        for shard in shards[1:]:
+            merged = search.merge_top_k(*merged, *shard, 12)
+        np.testing.assert_array_equal(merged[1], expected[1])
+        np.testing.assert_array_equal(merged[0], expected[0])
+
+
+_HITS = st.lists(
+    st.tuples(st.sampled_from((-0.5, 0.0, 0.25, 0.5, 1.0)), st.integers(0, 40)),
+    max_size=8,
+    unique_by=lambda hit: hit[1],
+)
+
+
+@given(a=_HITS, b=_HITS, c=_HITS, k=st.integers(1, 10))
+def test_merge_is_associative_commutative_and_sorted(a, b, c, k):
+    # Ids of different parts of a gallery differ: 3 i, 3 i + 1 and 3 i + 2.
+    parts = []
+    for remainder, hits in enumerate((a, b, c)):
+        hits = [(score, 3 * index + remainder) for score, index in hits]
+        scores = np.array([[score for score, _ in hits]], np.float32)
+        ids = np.array([[index for _, index in hits]], np.int64)
+        parts.append((scores, ids, hits))
+    (sa, ia, ha), (sb, ib, hb), (sc, ic, hc) = parts
+    left = search.merge_top_k(*search.merge_top_k(sa, ia, sb, ib, k), sc, ic, k)
+    right = search.merge_top_k(sa, ia, *search.merge_top_k(sc, ic, sb, ib, k), k)
+    expected = _padded([sorted(ha + hb + hc, key=lambda hit: (-hit[0], hit[1]))], k)
+    for found in (left, right):
+        np.testing.assert_array_equal(found[1], expected[1])
+        np.testing.assert_array_equal(found[0], expected[0])
+
+
+def test_equal_scores_rank_by_index_across_blocks():
+    gallery = np.tile([[2.0, 0.0], [0.0, 1.0]], (300, 1))
+    _, indices = search.top_k([[1.0, 0.0]], gallery, 300, block_rows=64)
+    assert indices[0].tolist() == list(range(0, 600, 2))
+
+
+def test_leave_one_out_excludes_the_id_and_not_the_nearest():
+    rows = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    _, indices = search.top_k(rows, rows, 2, query_ids=[7, 8, 9], gallery_ids=[7, 8, 9])
+    assert indices.tolist() == [[1, 2], [0, 2], [0, 1]]
+
+
+def test_all_gallery_rows_of_an_id_are_excluded():
+    scores, indices = search.top_k(
+        [[1.0, 0.0]], [[1, 0], [1, 1], [0, 1]], 3, query_ids=["a"], gallery_ids=["a", "b", "a"]
+    )
+    assert indices.tolist() == [[1, -1, -1]]
+    assert scores[0, 1:].tolist() == [-np.inf, -np.inf]
+
+
+def test_an_empty_gallery_and_no_queries():
+    scores, indices = search.top_k(np.ones((2, 3)), np.ones((0, 3)), 4)
+    assert (scores == -np.inf).all() and (indices == -1).all()
+    assert (
+        search.top_k(np.ones((2, 3)), np.ones((0, 3)), 4, query_ids=[1, 2], gallery_ids=[])[
+            1
+        ].tolist()
+        == [[-1] * 4] * 2
+    )
+    assert search.top_k(np.ones((0, 3)), np.ones((5, 3)), 4)[0].shape == (0, 4)
+
+
+def test_zero_rows_have_cosine_zero_with_everything():
+    scores, indices = search.top_k(
+        [[0.0, 0.0], [1.0, 0.0]], [[-1, 0], [0, 0], [1, 0]], 3, block_rows=2
+    )
+    assert indices.tolist() == [[0, 1, 2], [2, 1, 0]]
+    assert scores.tolist() == [[0.0, 0.0, 0.0], [1.0, 0.0, -1.0]]
+
+
+def test_inputs_are_left_alone():
+    queries, gallery = np.full((2, 2), 3.0, np.float32), np.full((4, 2), 5.0, np.float32)
+    search.top_k(queries, gallery, 2)
+    assert (queries == 3.0).all() and (gallery == 5.0).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"k": 0}, "k must be at least 1, got 0"),
+        ({"block_rows": 0}, "block_rows must be at least 1"),
+        ({"query_block_rows": -1}, "query_block_rows must be at least 1, got -1"),
+        ({"query_ids": [1]}, "must be given together"),
+        ({"gallery_ids": [1, 2]}, "must be given together"),
+        ({"query_ids": [1], "gallery_ids": [1]}, r"gallery_ids must have shape \(2,\)"),
+        ({"queries": [[1.0, 2.0, 3.0]]}, "queries have dim 3, gallery has dim 2"),
+        ({"gallery": [[1.0, 2.0], [np.nan, 1.0]]}, "gallery row 1 holds NaN"),
+    ],
+)
+def test_bad_arguments_are_named(arguments: dict, message: str):
+    valid = {"queries": [[1.0, 0.0]], "gallery": [[1.0, 0.0], [0.0, 1.0]], "k": 1}
+    with pytest.raises(ValueError, match=message):
+        search.top_k(**{**valid, **arguments})
