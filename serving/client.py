@@ -180,7 +180,7 @@ class SimilarityClient:
 
 
 # The words of image decoders, and those of complaints about the request around the image.
-_IMAGE_WORDS = re.compile(r"image|jpe?g|png|gif|bmp", re.IGNORECASE)
+_IMAGE_WORDS = re.compile(r"image|jpe?g|png|gif|bmp|header_size|input is empty", re.IGNORECASE)
 _REQUEST_WORDS = re.compile(r"JSON|signature|'instances'|named input|base64", re.IGNORECASE)
 
 

@@ -6,7 +6,9 @@ one is decoded.
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from tfx import v1 as tfx
@@ -23,14 +25,25 @@ class Executor(transform_executor.Executor):
     def Do(  # noqa: N802
         self, input_dict: Any, output_dict: Any, exec_properties: dict[str, Any]
     ) -> None:
-        """Notes the batch size and runs Transform."""
+        """Runs Transform with batches of the configured size."""
         config = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
-        self._batch_size = int(config[BATCH_SIZE_KEY])
-        super().Do(input_dict, output_dict, exec_properties)
+        with _batches_of(int(config[BATCH_SIZE_KEY])):
+            super().Do(input_dict, output_dict, exec_properties)
 
-    def _GetDesiredBatchSize(self, data_format: int, schema: Any) -> int:  # noqa: N802
-        del data_format, schema  # tf.Examples only.
-        return self._batch_size
+
+@contextlib.contextmanager
+def _batches_of(size: int) -> Iterator[None]:
+    """Makes Transform's Beam pipelines that are built meanwhile read `size` examples at a time.
+
+    TFX leaves the choice to a class that its executor makes itself and that no argument reaches.
+    """
+    processor = transform_executor.TransformProcessor
+    original = processor._GetDesiredBatchSize
+    processor._GetDesiredBatchSize = lambda *_: size
+    try:
+        yield
+    finally:
+        processor._GetDesiredBatchSize = original
 
 
 class BoundedTransform(tfx.components.Transform):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import re
 import time
 import uuid
 
@@ -92,9 +93,10 @@ def publish(source: str, base: str) -> Published:
 
 def _copy(source: str, target: str, digest: str) -> None:
     """Copies the model, its digest, and last of all the file that says it is complete."""
-    io_utils.copy_dir(source, target, deny_regex_patterns=[rf"^{COMPLETE}$"])
+    complete = os.path.join(source, COMPLETE)
+    io_utils.copy_dir(source, target, deny_regex_patterns=[f"^{re.escape(complete)}$"])
     io_utils.write_string_file(os.path.join(target, DIGEST_FILE), digest)
-    io_utils.copy_file(os.path.join(source, COMPLETE), os.path.join(target, COMPLETE))
+    io_utils.copy_file(complete, os.path.join(target, COMPLETE))
 
 
 def _remove_leftovers(base: str) -> None:

@@ -119,7 +119,8 @@ def _read(uri: str) -> dict[tuple, dict[str, float]]:
             for metrics in outputs.values()
             for by_key in metrics.values()
             for name, value in by_key.items()
-            if "doubleValue" in value
+            # Differences to a baseline are no metrics of the candidate.
+            if "doubleValue" in value and not name.endswith("_diff")
         }
     return found
 

@@ -75,8 +75,6 @@ class _Mean(beam.CombineFn):
         sums, counts = zip(*accumulators, strict=True)
         return sum(sums), sum(counts)
 
-    def extract_output(
-        self, accumulator: tuple[float, int]
-    ) -> dict[tfma.metrics.MetricKey, float]:
+    def extract_output(self, accumulator: tuple[float, int]) -> dict[tfma.metrics.MetricKey, float]:
         total, count = accumulator
         return {self._key: total / count if count else float("nan")}

@@ -98,16 +98,23 @@ def _grass(rng: np.random.Generator, height: int, width: int, light: Light) -> F
 
 
 def _sky(rng: np.random.Generator, height: int, width: int, light: Light) -> Floats:
-    zenith = Colour(between(rng, (0.56, 0.62)), between(rng, (0.3, 0.75)), between(rng, (0.6, 0.95)))
+    zenith = Colour(
+        between(rng, (0.56, 0.62)), between(rng, (0.3, 0.75)), between(rng, (0.6, 0.95))
+    )
     haze = Colour(0.57, between(rng, (0.02, 0.2)), 0.95)
     down = np.linspace(0.0, 1.0, height, dtype=np.float32)[:, None]
-    picture = mix(zenith.linear(), haze.linear(), (down * np.ones((1, width), np.float32))[..., None])
+    picture = mix(
+        zenith.linear(), haze.linear(), (down * np.ones((1, width), np.float32))[..., None]
+    )
     size = min(height, width)
     clouds = noise(rng, height, width, size * 0.6, octaves=5, stretch=1.8)
     cover = step(between(rng, (-0.6, 0.6)), 1.2, clouds)[..., None]
     picture = mix(picture, np.float32(0.9) - 0.25 * step(0.2, 1.6, clouds)[..., None], cover)
     if rng.random() < 0.5:  # Trees on the horizon.
-        ridge = height * between(rng, (0.55, 0.95)) + noise(rng, 2, width, size * 0.2, 4)[0] * size * 0.08
+        ridge = (
+            height * between(rng, (0.55, 0.95))
+            + noise(rng, 2, width, size * 0.2, 4)[0] * size * 0.08
+        )
         row = np.arange(height, dtype=np.float32)[:, None]
         wood = step(0.0, 2.0, row - ridge)[..., None]
         green = any_leaf(rng).colour.linear() * (
@@ -121,7 +128,9 @@ def _wall(rng: np.random.Generator, height: int, width: int, light: Light) -> Fl
     size = min(height, width)
     paint = Colour(float(rng.random()), between(rng, (0.02, 0.35)), between(rng, (0.35, 0.9)))
     albedo = np.broadcast_to(paint.linear(), (height, width, 3))
-    relief = noise(rng, height, width, size * 0.15, octaves=5) * np.float32(between(rng, (0.1, 0.5)))
+    relief = noise(rng, height, width, size * 0.15, octaves=5) * np.float32(
+        between(rng, (0.1, 0.5))
+    )
     row = np.arange(height, dtype=np.float32)[:, None] + np.zeros((1, width), np.float32)
     column = np.arange(width, dtype=np.float32)[None, :] + np.zeros((height, 1), np.float32)
     kind = rng.random()
@@ -146,8 +155,13 @@ def _wall(rng: np.random.Generator, height: int, width: int, light: Light) -> Fl
             grain = enlarge(np.ascontiguousarray(grain.T), height, width)
         inside = np.minimum((across / wide) % 1.0, 1.0 - (across / wide) % 1.0)
         tone = 0.8 + 0.4 * ((np.floor(across / wide) * 0.37) % 1.0)
-        wood = Colour(between(rng, (0.05, 0.11)), between(rng, (0.1, 0.6)), between(rng, (0.35, 0.75)))
-        albedo = wood.linear() * ((tone + grain * 0.12) * (0.25 + 0.75 * step(0.0, 0.03, inside)))[..., None]
+        wood = Colour(
+            between(rng, (0.05, 0.11)), between(rng, (0.1, 0.6)), between(rng, (0.35, 0.75))
+        )
+        albedo = (
+            wood.linear()
+            * ((tone + grain * 0.12) * (0.25 + 0.75 * step(0.0, 0.03, inside)))[..., None]
+        )
         relief = grain * np.float32(0.3)
     return _lit(albedo, relief, light, 2.0)
 
@@ -170,6 +184,8 @@ def _bed(rng: np.random.Generator, height: int, width: int, light: Light) -> Flo
     picture = blur(_foliage(rng, height, width, light), 0.05 * size)
     row = np.arange(height, dtype=np.float32)[:, None]
     column = np.arange(width, dtype=np.float32)[None, :]
+    # Far flowers are clumps of petals, not discs.
+    ragged = noise(rng, height, width, size * 0.09, octaves=2) * np.float32(0.3)
     families = [FAMILIES[int(rng.integers(len(FAMILIES)))] for _ in range(2)]
     for _ in range(int(rng.integers(6, 24))):
         colour = families[int(rng.integers(2))].draw(rng).linear()
@@ -177,8 +193,10 @@ def _bed(rng: np.random.Generator, height: int, width: int, light: Light) -> Flo
         dy = row - np.float32(height * between(rng, (0.0, 1.0)))
         dx = column - np.float32(width * between(rng, (0.0, 1.0)))
         flat = np.float32(between(rng, (1.0, 2.2)))
-        share = step(1.15, 0.75, (dx * dx + dy * dy * flat) / np.float32(radius**2))
-        glow = colour * (light.sky + 0.6 * light.sun)
+        inside = (dx * dx + dy * dy * flat) / np.float32(radius**2)
+        share = step(1.25, 0.6, inside + ragged)
+        shade = step(1.6, -0.8, inside + dy / np.float32(2.0 * radius) - ragged)[..., None]
+        glow = colour * (light.sky + 0.6 * light.sun) * (np.float32(0.4) + np.float32(0.8) * shade)
         picture = mix(picture, glow, share[..., None] * np.float32(between(rng, (0.5, 0.95))))
     return picture
 

@@ -66,8 +66,7 @@ def blossom_parts(
     if species.outer_whorls < len(species.whorls):
         patterns.append(_faded(species.inner_pattern, pose.fading))
     skins = [
-        paint_petal(rng, pattern, species.whorls[0], pixels, pose.hue_shift)
-        for pattern in patterns
+        paint_petal(rng, pattern, species.whorls[0], pixels, pose.hue_shift) for pattern in patterns
     ]
     parts = []
     for ring, whorl in enumerate(species.whorls):
@@ -83,9 +82,7 @@ def blossom_parts(
     return parts
 
 
-def place(
-    sheet: Sheet, pose: Pose, rotation: Doubles, scale: Doubles, tint: Doubles
-) -> Part:
+def place(sheet: Sheet, pose: Pose, rotation: Doubles, scale: Doubles, tint: Doubles) -> Part:
     """Puts P copies of a sheet, given in units of the radius, at a blossom's middle."""
     count = len(rotation)
     return Part(
@@ -159,7 +156,8 @@ def _ring_parts(
         stays[0] = True
     rotation = frame @ around(azimuth, lift, twist)
     parts = []
-    variants = 2 if count <= 8 else 1
+    # Few petals are looked at one by one.
+    variants = 2 if count <= 8 and len(species.whorls) <= 2 else 1
     for variant in range(variants):
         mine = stays & (np.arange(count) % variants == variant)
         bent = dataclasses.replace(whorl, curl=whorl.curl + float(rng.normal(0.0, 7.0)))
@@ -237,7 +235,9 @@ def _stamens(
     bow = np.array([[0.0, 0.0, 0.0], [0.35, 0.0, 0.06], [0.7, 0.0, 0.06], [1.0, 0.0, 0.0]])
     thin = max(0.012, 0.45 / pixels)
     thread = tube(
-        bow, np.full(4, thin / centre.stamen_length), pixels * centre.stamen_length,
+        bow,
+        np.full(4, thin / centre.stamen_length),
+        pixels * centre.stamen_length,
         centre.filament.linear(),
     )
     sizes = np.repeat(length[:, None], 3, axis=1)
@@ -246,9 +246,7 @@ def _stamens(
     anther = bead(size * pixels * 1.3, centre.anther.linear())
     tint = 1.0 + rng.normal(0.0, 0.1, (count, 1))
     # Anthers lie across the thread's end.
-    beads = place(
-        anther, pose, rotation, np.tile([size, 1.7 * size, size], (count, 1)), tint
-    )
+    beads = place(anther, pose, rotation, np.tile([size, 1.7 * size, size], (count, 1)), tint)
     ends = (rotation[:, :, 0] * length[:, None] * pose.radius).astype(np.float32)
     return [threads, dataclasses.replace(beads, offset=beads.offset + ends)]
 

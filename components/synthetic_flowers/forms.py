@@ -205,7 +205,7 @@ FORMS = (
     ),
     Form(
         "bell",
-        counts=(5, 6),
+        counts=(4, 5, 7),
         rings=(1, 1),
         width=(0.40, 0.48),
         base=(0.40, 0.55),

@@ -64,7 +64,9 @@ def _draw_genus(seed: int, genus: int) -> Species:
         colour_words=words,
         whorls=whorls,
         pattern=pattern,
-        inner_pattern=draw_pattern(rng, _heart(rng, outer), "plain") if kind == "heart" else pattern,
+        inner_pattern=draw_pattern(rng, _heart(rng, outer), "plain")
+        if kind == "heart"
+        else pattern,
         outer_whorls=max(1, len(whorls) - 2) if kind == "heart" else len(whorls),
         bilateral=between(rng, form.bilateral),
         sepals=form.sepals,
@@ -105,7 +107,9 @@ def draw_pattern(rng: np.random.Generator, outer: Colour, kind: str) -> Pattern:
     """
     deep = outer.shifted(between(rng, (-0.03, 0.03)), 1.25, 0.55)
     pale = outer.shifted(between(rng, (-0.03, 0.03)), 0.35, 1.12)
-    dark = deep if outer.value * outer.saturation > 0.3 else MAROON.shifted(between(rng, (-0.2, 0.1)))
+    dark = (
+        deep if outer.value * outer.saturation > 0.3 else MAROON.shifted(between(rng, (-0.2, 0.1)))
+    )
     eyes = [c for c in (WHITE, YELLOW, LIME, MAROON, deep, pale) if c.distance(outer) > 0.3]
     eye = eyes[int(rng.integers(len(eyes)))]
     near = outer.shifted(between(rng, (-0.02, 0.02)), 0.85, 0.94)
@@ -135,9 +139,7 @@ def draw_pattern(rng: np.random.Generator, outer: Colour, kind: str) -> Pattern:
     if kind == "edge":
         return dataclasses.replace(pattern, edge=contrast, edge_width=edge_width)
     if kind == "tips":
-        return dataclasses.replace(
-            pattern, inner=outer, outer=contrast, ramp=(0.55, 0.55 + start)
-        )
+        return dataclasses.replace(pattern, inner=outer, outer=contrast, ramp=(0.55, 0.55 + start))
     if kind == "veins":
         return dataclasses.replace(pattern, vein=between(rng, (0.7, 1.0)))
     if kind == "midrib":
@@ -227,7 +229,9 @@ def _recoloured(rng: np.random.Generator, species: Species) -> Species:
         species,
         colour_words=words,
         pattern=pattern,
-        inner_pattern=draw_pattern(rng, _heart(rng, outer), "plain") if kind == "heart" else pattern,
+        inner_pattern=draw_pattern(rng, _heart(rng, outer), "plain")
+        if kind == "heart"
+        else pattern,
         outer_whorls=max(1, len(species.whorls) - 2) if kind == "heart" else len(species.whorls),
         centre=dataclasses.replace(
             species.centre,

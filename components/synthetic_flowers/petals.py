@@ -13,8 +13,8 @@ from components.synthetic_flowers.noise import mix, noise, step
 from components.synthetic_flowers.rendering import Sheet
 from components.synthetic_flowers.species import Leaf, Pattern, Whorl
 
-# Points for each subpixel; 1.4 leaves no hole at any angle, and petals are seldom seen flat on.
-DENSITY = 1.2
+# Points for each subpixel along a line. A few gaps remain, which `rendering.py` closes.
+DENSITY = 1.0
 
 
 def paint_petal(
@@ -39,7 +39,13 @@ def paint_petal(
 
 
 def petal_sheet(
-    rng: np.random.Generator, whorl: Whorl, skin: Floats, pixels: float, *, gloss: float, back: float
+    rng: np.random.Generator,
+    whorl: Whorl,
+    skin: Floats,
+    pixels: float,
+    *,
+    gloss: float,
+    back: float,
 ) -> Sheet:
     """Shapes a petal.
 

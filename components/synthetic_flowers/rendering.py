@@ -123,16 +123,16 @@ def render(
     Returns:
         The picture, averaged over subpixels.
     """
-    # The margin holds what lies beside the picture and throws a shadow into it.
-    margin = int(reach) + 1
+    # The margin holds what lies beside the picture and throws a shadow into it. In its outermost
+    # cells, from which no shadow reaches the picture, all points farther outside gather.
+    margin = int(reach) + 3
     rows, columns = (height + 2 * margin) * fineness, (width + 2 * margin) * fineness
-    # The last cell takes the points outside.
-    keys = np.zeros(rows * columns + 1, np.int64)
+    keys = np.zeros(rows * columns, np.int64)
     start = 1
     for part in parts:
         _project(part, keys, rows, columns, fineness, margin, start)
         start += part.points
-    keys = keys[:-1]
+    keys = _closed(keys.reshape(rows, columns)).ravel()
     cells = np.flatnonzero(keys)
     visible = keys[cells]
     ids = (visible & ((1 << _ID_BITS) - 1)).astype(np.int32)
@@ -142,13 +142,19 @@ def render(
     lit, seen = _occlusion(depth, level, cells, columns, light, fineness, reach)
     shaded = _shade(parts, ids, light, lit, seen)
 
-    def picture(values: Floats | float) -> Floats:
-        plane = np.zeros(rows * columns, np.float32)
-        plane[cells] = values
-        coarse = _average(plane.reshape(rows, columns), fineness)
-        return coarse[margin : margin + height, margin : margin + width]
+    # Average over the subpixels of each pixel, in a fixed order of addition.
+    row, column = np.divmod(cells, columns)
+    row, column = row // fineness - margin, column // fineness - margin
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    pixel = (row * width + column)[inside]
+    share = 1.0 / fineness**2
 
-    return Layer(np.stack([picture(channel) for channel in shaded], axis=-1), picture(1.0))
+    def picture(values: Floats | None) -> Floats:
+        weights = None if values is None else values[inside]
+        total = np.bincount(pixel, weights, minlength=height * width) * share
+        return total.reshape(height, width).astype(np.float32)
+
+    return Layer(np.stack([picture(channel) for channel in shaded], axis=-1), picture(None))
 
 
 def _project(
@@ -171,14 +177,22 @@ def _project(
         + (matrix[:, axis, 2:3] * part.sheet.position[2] + offset[:, axis : axis + 1])
         for axis in range(3)
     )
-    inside = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
-    # Clipped first, because the conversion of what is far outside is undefined.
-    cell = np.clip(row, 0, rows - 1).astype(np.int32) * np.int32(columns)
-    cell += np.clip(column, 0, columns - 1).astype(np.int32)
-    cell = np.where(inside, cell, np.int32(rows * columns))
-    key = np.maximum(level, np.float32(1.0)).astype(np.int64) << _ID_BITS
+    cell = np.clip(row, 0.0, rows - 1.0, out=row).astype(np.int64)
+    cell *= columns
+    cell += np.clip(column, 0.0, columns - 1.0, out=column).astype(np.int64)
+    key = np.maximum(level, 1.0, out=level).astype(np.int64)
+    key <<= _ID_BITS
     key += np.arange(start, start + part.points).reshape(key.shape)
     np.maximum.at(keys, cell.ravel(), key.ravel())
+
+
+def _closed(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Closes gaps of one subpixel, which points leave in a surface that is stretched."""
+    closed = keys.copy()
+    beside, above = closed[:, 1:-1], closed[1:-1]
+    np.maximum(beside, np.minimum(keys[:, :-2], keys[:, 2:]), out=beside)
+    np.maximum(above, np.minimum(keys[:-2], keys[2:]), out=above)
+    return closed
 
 
 def _occlusion(
@@ -278,9 +292,7 @@ def _reflected(
         direct += behind * (np.float32(0.3) + np.float32(0.7) * lit)
     down = toward(part.rotation[:, 1, :]) * side
     ambient = (np.float32(0.75) - np.float32(0.25) * down) * seen
-    colour = [
-        sheet.colour[c].take(cell) * part.tint[:, c].take(placement) for c in range(3)
-    ]
+    colour = [sheet.colour[c].take(cell) * part.tint[:, c].take(placement) for c in range(3)]
     if sheet.back:
         # Petals bend away from the viewer with their far side, which is paler.
         far = (side < 0) * np.float32(sheet.back)
@@ -303,13 +315,3 @@ def _along(rotation: Floats, direction: tuple[float, float, float]) -> Floats:
     """Returns a direction of camera space in each placement's own frame, float32 [P, 3]."""
     x, y, z = (np.float32(value) for value in direction)
     return rotation[:, 0, :] * x + rotation[:, 1, :] * y + rotation[:, 2, :] * z
-
-
-def _average(field: Floats, fineness: int) -> Floats:
-    """Averages blocks of fineness x fineness subpixels, in a fixed order of addition."""
-    total = field[0::fineness, 0::fineness].copy()
-    for i in range(fineness):
-        for j in range(fineness):
-            if i or j:
-                total += field[i::fineness, j::fineness]
-    return total * np.float32(1.0 / (fineness * fineness))

@@ -50,11 +50,11 @@ def draw_photo(
     out_of_focus = image_size * between(rng, (0.0, 0.055))
     picture, near = draw_backdrop(rng, height, width, light, out_of_focus)
     poses = draw_poses(rng, height, width, spread(species.whorls[0]))
-    picture = _over(picture, _greens(rng, species, poses, height, width, light), 0, 0)
+    _lay_over(picture, _greens(rng, species, poses, height, width, light), 0, 0)
     for pose in poses:
-        picture = _add_blossom(rng, picture, species, pose, light, near, image_size)
+        _add_blossom(rng, picture, species, pose, light, near, image_size)
     if rng.random() < 0.25:
-        picture = _over(picture, _foreground(rng, height, width, light), 0, 0)
+        _lay_over(picture, _foreground(rng, height, width, light), 0, 0)
     return expose(rng, picture)
 
 
@@ -79,9 +79,7 @@ def draw_light(rng: np.random.Generator) -> Light:
     )
 
 
-def draw_poses(
-    rng: np.random.Generator, height: int, width: int, reach: float
-) -> list[Pose]:
+def draw_poses(rng: np.random.Generator, height: int, width: int, reach: float) -> list[Pose]:
     """Draws one to five blossoms of a plant, the farthest first.
 
     Args:
@@ -97,7 +95,7 @@ def draw_poses(
     largest = between(rng, (0.30, 0.52) if count == 1 else (0.20, 0.36)) * size
     largest /= min(1.0, max(0.6, reach))
     facing = (float(rng.normal(0.0, 0.4)), float(rng.normal(-0.2, 0.4)))
-    hue_shift = float(rng.normal(0.0, 0.012))
+    hue_shift = float(rng.normal(0.0, 0.009))
     opening = 1.0 - 0.4 * float(rng.random()) ** 2
     poses: list[Pose] = []
     for number in range(count):
@@ -148,9 +146,7 @@ def _greens(
     leaf = dataclasses.replace(species.leaf, colour=green)
     foot = (width * between(rng, (0.3, 0.7)), height * 1.1)
     parts = [
-        stem_part(
-            rng, (pose.x, pose.y), pose.axis, foot, max(0.6, 0.05 * pose.radius), 2, green
-        )
+        stem_part(rng, (pose.x, pose.y), pose.axis, foot, max(0.6, 0.05 * pose.radius), 2, green)
         for pose in poses
     ]
     count = int(rng.integers(0, 7))
@@ -174,7 +170,7 @@ def _add_blossom(
     light: Light,
     near: bool,
     image_size: int,
-) -> Floats:
+) -> None:
     """Draws a blossom in a window around it, with its shadow on what is behind."""
     margin = 1.45 * pose.radius * (1.0 + 0.5 * species.bilateral) + 3.0
     left, top = int(pose.x - margin), int(pose.y - margin)
@@ -189,13 +185,13 @@ def _add_blossom(
         away = 0.25 * pose.radius * between(rng, (0.5, 1.5))
         shadow = blur(layer.alpha, 0.12 * pose.radius + 1.0)
         dark = Layer(np.zeros_like(layer.colour), shadow * np.float32(0.55 * (1 - light.softness)))
-        picture = _over(
+        _lay_over(
             picture,
             dark,
             top - round(light.direction[1] * away),
             left - round(light.direction[0] * away),
         )
-    return _over(picture, layer, top, left)
+    _lay_over(picture, layer, top, left)
 
 
 def _foreground(rng: np.random.Generator, height: int, width: int, light: Light) -> Layer:
@@ -213,19 +209,18 @@ def _foreground(rng: np.random.Generator, height: int, width: int, light: Light)
         parts = [leaf_parts(rng, any_leaf(rng), places, size * between(rng, (0.3, 0.6)), 1)]
     layer = render(parts, height, width, light, fineness=1)
     radius = size * between(rng, (0.004, 0.04))
-    return Layer(blur(layer.colour, radius), np.clip(blur(layer.alpha, radius), 0.0, 1.0))
+    return Layer(blur(layer.colour, radius), blur(layer.alpha, radius))
 
 
-def _over(picture: Floats, layer: Layer, top: int, left: int) -> Floats:
-    """Puts a layer on a picture with its corner at (top, left); what sticks out is cut off."""
+def _lay_over(picture: Floats, layer: Layer, top: int, left: int) -> None:
+    """Puts a layer on a picture, corner at (top, left); what sticks out is cut off."""
     height, width = picture.shape[:2]
     rows, columns = layer.alpha.shape
     r0, r1 = max(0, top), min(height, top + rows)
     c0, c1 = max(0, left), min(width, left + columns)
     if r0 >= r1 or c0 >= c1:
-        return picture
+        return
     inner = (slice(r0 - top, r1 - top), slice(c0 - left, c1 - left))
-    result = picture.copy()
-    kept = np.float32(1.0) - np.clip(layer.alpha[inner], 0.0, 1.0)[..., None]
-    result[r0:r1, c0:c1] = result[r0:r1, c0:c1] * kept + layer.colour[inner]
-    return result
+    under = picture[r0:r1, c0:c1]
+    under *= np.maximum(np.float32(1.0) - layer.alpha[inner], np.float32(0.0))[..., None]
+    under += layer.colour[inner]

@@ -26,9 +26,7 @@ def bead(pixels: float, colour: Floats, gloss: float = 0.1) -> Sheet:
         [np.sin(polar) * np.cos(turn), np.sin(polar) * np.sin(turn), np.cos(polar) + 0.0 * turn]
     ).astype(np.float32)
     flat = position.reshape(3, -1)
-    return Sheet(
-        flat, flat, _plain(colour, flat.shape[1]), translucency=0.1, gloss=gloss
-    )
+    return Sheet(flat, flat, _plain(colour, flat.shape[1]), translucency=0.1, gloss=gloss)
 
 
 def tube(path: np.ndarray, radius: np.ndarray, pixels: float, colour: Floats) -> Sheet:

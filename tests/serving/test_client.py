@@ -92,7 +92,18 @@ def test_a_batch(client):
     assert client.similar_batch([]) == []
 
 
-@pytest.mark.parametrize("image", [b"", b"no image", grey(5)[:40], grey(5, "JPEG")[:-200]], ids=len)
+@pytest.mark.parametrize(
+    "image",
+    [
+        b"",
+        b"no image",
+        grey(5)[:40],
+        grey(5, "JPEG")[:-200],
+        grey(5, "GIF")[:12],
+        grey(5, "BMP")[:99],
+    ],
+    ids=len,
+)
 def test_bad_images(client, image):
     with pytest.raises(BadImageError) as caught:
         client.similar(image)

@@ -217,7 +217,7 @@ def _files() -> dict[str, bytes]:
         "png_palette_4_bit": _save(palette, "PNG", bits=4),
         "png_palette_transparent": _save(palette, "PNG", transparency=4),
         "png_color_transparent": _save(keyed, "PNG", transparency=(1, 2, 3)),
-        "png_gray_transparent": _save(gray, "PNG", transparency=int(gray.getpixel((9, 9)))),
+        "png_gray_transparent": _save(gray, "PNG", transparency=int(np.asarray(gray)[9, 9])),
         "png_16_bit": tf.io.encode_png(deep).numpy(),
         "gif": _save(palette, "GIF"),
         "bmp": _save(photo, "BMP"),
@@ -266,7 +266,9 @@ def test_an_animation_gives_its_first_frame():
         ((400, 7), 1, (57, 1)),
     ],
 )
-def test_reduces_like_a_bicubic_filter(shape, size, expected):
+def test_reduces_like_a_bicubic_filter(
+    shape: tuple[int, int], size: int, expected: tuple[int, int]
+):
     photo = _photo(*shape)
     found = _canonical(_save(photo, "PNG"), size)
     assert found.shape == (*expected, 3)

@@ -1,0 +1,131 @@
+"""The batches that a preprocessing function really sees, in analysis and in transformation."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+from collections import Counter
+from typing import Any
+
+import pytest
+import tensorflow as tf
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx import v1 as tfx
+from tfx.components.transform import executor as transform_executor
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.types import artifact_utils, standard_artifacts
+from tfx.utils import io_utils
+
+from components.bounded_transform.component import BATCH_SIZE_KEY, BoundedTransform, Executor
+
+EXAMPLES = 100
+PROBE = "bounded_transform_probe"
+
+
+# Tells each example how many it shares its batch with, and the most that analysis saw.
+SOURCE = """
+import tensorflow as tf
+import tensorflow_transform as tft
+
+def preprocessing_fn(inputs, custom_config):
+    rows = tf.shape(inputs["x"], out_type=tf.int64)[0]
+    return {
+        "rows": tf.fill([rows], rows),
+        "most_analysed": tf.fill([rows], tft.max(tf.reshape(rows, [1]))),
+    }
+"""
+
+
+@pytest.fixture
+def probe(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> str:
+    """The dotted path of the function above; TFX imports its module anew, so it is a file."""
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / f"{PROBE}.py").write_text(SOURCE, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path / "modules")
+    monkeypatch.delitem(sys.modules, PROBE, raising=False)
+    return f"{PROBE}.preprocessing_fn"
+
+
+def _artifact(kind: type, uri: pathlib.Path, splits: list[str] | None = None) -> Any:
+    artifact = kind()
+    artifact.uri = str(uri)
+    if splits is not None:
+        artifact.split_names = artifact_utils.encode_split_names(splits)
+    return artifact
+
+
+def _transform(root: pathlib.Path, preprocessing_fn: str, batch_size: int) -> list[dict]:
+    """Runs the executor on examples 0 … 99 of one split, and returns what it wrote of each."""
+    folder = root / "examples" / "Split-train"
+    folder.mkdir(parents=True)
+    with tf.io.TFRecordWriter(str(folder / "data.gz"), "GZIP") as writer:
+        for index in range(EXAMPLES):
+            feature = {"x": tf.train.Feature(int64_list=tf.train.Int64List(value=[index]))}
+            example = tf.train.Example(features=tf.train.Features(feature=feature))
+            writer.write(example.SerializeToString())
+    schema = schema_pb2.Schema()
+    feature = schema.feature.add(name="x", type=schema_pb2.INT)
+    feature.presence.min_fraction = 1.0
+    feature.shape.dim.add(size=1)
+    io_utils.write_pbtxt_file(str(root / "schema" / "schema.pbtxt"), schema)
+    examples = _artifact(standard_artifacts.Examples, root / "examples", ["train"])
+    examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
+    output = _artifact(standard_artifacts.Examples, root / "transformed")
+    executor = Executor(
+        BaseBeamExecutor.Context(
+            beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(root / "tmp")
+        )
+    )
+    executor.Do(
+        {
+            "examples": [examples],
+            "schema": [_artifact(standard_artifacts.Schema, root / "schema")],
+        },
+        {
+            "transform_graph": [_artifact(standard_artifacts.TransformGraph, root / "graph")],
+            "transformed_examples": [output],
+        },
+        {
+            "preprocessing_fn": preprocessing_fn,
+            "custom_config": json.dumps({BATCH_SIZE_KEY: batch_size}),
+            "disable_statistics": 1,
+        },
+    )
+    files = tf.io.gfile.glob(f"{output.uri}/Split-train/*")
+    spec = {name: tf.io.FixedLenFeature([], tf.int64) for name in ("rows", "most_analysed")}
+    return [
+        {name: int(value) for name, value in tf.io.parse_single_example(record, spec).items()}
+        for record in tf.data.TFRecordDataset(files, compression_type="GZIP")
+    ]
+
+
+@pytest.mark.parametrize("batch_size", [1, 7])
+def test_no_batch_is_larger_than_configured(batch_size: int, probe: str, tmp_path: pathlib.Path):
+    rows = _transform(tmp_path, probe, batch_size)
+    assert len(rows) == EXAMPLES
+    assert {row["most_analysed"] for row in rows} == {batch_size}
+    full, rest = divmod(EXAMPLES, batch_size)
+    expected = Counter({batch_size: full * batch_size})
+    expected[rest] += rest
+    assert Counter(row["rows"] for row in rows) == +expected
+
+
+def test_other_transforms_are_left_alone(probe: str, tmp_path: pathlib.Path):
+    original = transform_executor.TransformProcessor._GetDesiredBatchSize
+    with pytest.raises(ValueError, match="invalid literal"):
+        _transform(tmp_path, probe, "many")  # type: ignore[arg-type]
+    assert transform_executor.TransformProcessor._GetDesiredBatchSize is original
+
+
+def test_the_component_runs_that_executor():
+    examples = tfx.dsl.Channel(type=standard_artifacts.Examples)
+    schema = tfx.dsl.Channel(type=standard_artifacts.Schema)
+    transform = BoundedTransform(
+        examples=examples,
+        schema=schema,
+        preprocessing_fn=f"{PROBE}.preprocessing_fn",
+        custom_config={BATCH_SIZE_KEY: 5},
+    )
+    assert transform.executor_spec.executor_class is Executor
+    assert json.loads(transform.exec_properties["custom_config"]) == {BATCH_SIZE_KEY: 5}
