@@ -28,7 +28,7 @@ environment:
 run: environment ## run the pipeline on the default preset, then ask the model over HTTP
 	@$(FLOWERSIM) run --query $(ARGS)
 
-serve: environment ## serve the newest pushed model over REST and gRPC
+serve: environment ## serve the newest pushed model over REST
 	@$(FLOWERSIM) serve $(ARGS)
 
 test: environment ## run the tests that CI runs

@@ -63,13 +63,14 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="afterwards serve the pushed model and ask it about a test image over HTTP",
     )
-    run.add_argument("--verbose", action="store_true", help="print all logs, and tracebacks")
+    _add_verbose(run)
     run.set_defaults(command=_run)
 
     prepare = commands.add_parser(
         "prepare", help="only bring the dataset into its prepared folder (run does this too)"
     )
     _add_settings(prepare)
+    _add_verbose(prepare)
     prepare.set_defaults(command=_prepare)
 
     serve = commands.add_parser("serve", help="serve the newest pushed model over REST")
@@ -111,6 +112,10 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_verbose(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--verbose", action="store_true", help="print all logs, and tracebacks")
+
+
 def _run(options: argparse.Namespace) -> int:
     from pipeline.local_runner import run
     from pipeline.settings_loader import load_settings
@@ -120,9 +125,11 @@ def _run(options: argparse.Namespace) -> int:
     result = run(settings, workdir, preset=options.preset, verbose=options.verbose)
     pushed = result.summary["pushed_model"]
     if options.query and pushed:
+        from pipeline.run_log import run_log
         from pipeline.sample_query import ask_about_a_test_image
 
-        ask_about_a_test_image(pushed, settings.serving.model_name, result.dataset)
+        with run_log(result.log, verbose=options.verbose) as console:
+            ask_about_a_test_image(pushed, settings.serving.model_name, result.dataset, console)
     if pushed:
         print(f"\nserve it:  flowersim serve --workdir {workdir}")
         print("ask it:    flowersim query PHOTO.jpg")
@@ -131,11 +138,13 @@ def _run(options: argparse.Namespace) -> int:
 
 def _prepare(options: argparse.Namespace) -> int:
     from pipeline.prepare import prepare
+    from pipeline.run_log import run_log
     from pipeline.settings_loader import load_settings
 
     settings = load_settings(options.preset, options.overrides)
     workdir = (options.workdir or pathlib.Path("runs", options.preset)).resolve()
-    data = prepare(settings.data, workdir)
+    with run_log(workdir / "logs" / "prepare.log", verbose=options.verbose):
+        data = prepare(settings.data, workdir)
     sizes = ", ".join(f"{count} {split}" for split, count in data.split_sizes.items())
     print(f"{data.folder}: {len(data.class_names)} classes; {sizes}")
     return 0
@@ -163,12 +172,15 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _query(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
     from pipeline.query_output import print_neighbours
     from serving.client import SimilarityClient
 
+    console = Console(highlight=False)
     with SimilarityClient(options.url, model_name=options.model_name) as client:
         for image in options.image:
-            print_neighbours(str(image), client.similar(image.read_bytes(), k=options.k))
+            print_neighbours(str(image), client.similar(image, k=options.k), console)
     return 0
 
 

@@ -29,11 +29,13 @@ class RunResult:
         summary: The content of `summary.json`.
         summary_path: That file.
         dataset: The prepared dataset it ran on.
+        log: What libraries had to say.
     """
 
     summary: dict[str, Any]
     summary_path: pathlib.Path
     dataset: str
+    log: pathlib.Path
 
 
 def run(
@@ -131,7 +133,7 @@ def _run(
             path = write_summary(root, summary)
     print_summary(summary, console)
     console.print(f"summary  {path}", soft_wrap=True)
-    return RunResult(summary, path, data.folder)
+    return RunResult(summary, path, data.folder, log)
 
 
 def _first_line(error: BaseException) -> str:

@@ -17,6 +17,15 @@ _START = re.compile(r"^Component (\S+) is running\.$")
 _END = re.compile(r"^Component (\S+) is finished\.$")
 _CACHED = re.compile(r"^A cached execution \S+ is used\.$")
 _EPOCH = re.compile(r"^Epoch (\d+/\d+)  (.*)$")
+# Of what is logged at the end of an epoch, what a person wants to follow.
+_SHOWN = ("loss", "accuracy", "val_recall_at_1", "val_map_at_r")
+
+
+def _shorten(values: str) -> str:
+    """Keeps the most telling of the `name value` pairs of an epoch."""
+    words = values.split()
+    pairs = dict(zip(words[::2], words[1::2], strict=False))
+    return "  ".join(f"{name} {pairs[name]}" for name in _SHOWN if name in pairs)
 
 
 @dataclasses.dataclass
@@ -64,7 +73,7 @@ class ProgressHandler(logging.Handler):
         elif _CACHED.match(message) and self.running:
             self.running.cached = True
         elif match := _EPOCH.match(message):
-            self._console.print(f"          epoch {match[1]}  {match[2]}")
+            self._console.print(f"          epoch {match[1]}  {_shorten(match[2])}", soft_wrap=True)
         elif _END.match(message) and (step := self.running):
             step.seconds = time.monotonic() - self._started
             took = "cached" if step.cached else f"{step.seconds:.1f} s"

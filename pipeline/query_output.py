@@ -6,28 +6,28 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
     from serving.client import Neighbour
 
 
-def print_neighbours(title: str, neighbours: Sequence[Neighbour]) -> None:
-    """Prints one photo's neighbours to standard output, best first."""
+def print_neighbours(title: str, neighbours: Sequence[Neighbour], console: Console) -> None:
+    """Prints one photo's neighbours, best first, under a title."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("rank", justify="right")
     table.add_column("score", justify="right")
     table.add_column("match")
-    table.add_column("class")
-    table.add_column("id")
+    table.add_column("class", no_wrap=True)
+    table.add_column("id", no_wrap=True)
     for neighbour in neighbours:
         table.add_row(
             str(neighbour.rank),
             f"{neighbour.score:.4f}",
             "yes" if neighbour.is_match else "no",
-            neighbour.class_name,
-            neighbour.id,
+            escape(neighbour.class_name),
+            escape(neighbour.id),
         )
-    console = Console(highlight=False, markup=False)
-    console.print(title, soft_wrap=True)
+    console.print(title, soft_wrap=True, markup=False)
     console.print(table)

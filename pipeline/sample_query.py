@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import pathlib
 
+from rich.console import Console
+
 K = 5
 
 
-def ask_about_a_test_image(pushed_model: str, model_name: str, dataset: str) -> None:
+def ask_about_a_test_image(
+    pushed_model: str, model_name: str, dataset: str, console: Console
+) -> None:
     """Starts a model server on a free port, asks it about a test image, prints the answer.
 
     Args:
         pushed_model: The version folder.
         model_name: Name in the URL.
         dataset: The prepared TFDS folder, of whose test split the first image is taken.
+        console: Where the answer goes.
     """
     from pipeline.query_output import print_neighbours
     from serving.client import SimilarityClient
@@ -26,8 +31,9 @@ def ask_about_a_test_image(pushed_model: str, model_name: str, dataset: str) -> 
         rest_api_port=0,
     )
     with running_server(options) as url, SimilarityClient(url, model_name=model_name) as client:
-        print(f"\nPOST {url}/v1/models/{model_name}:predict")
-        print_neighbours(f"test image {identity} ({class_name})", client.similar(image, k=K))
+        console.print(f"\nPOST {url}/v1/models/{model_name}:predict", soft_wrap=True)
+        neighbours = client.similar(image, k=K)
+        print_neighbours(f"test image {identity} ({class_name})", neighbours, console)
 
 
 def first_image(dataset: str, split: str) -> tuple[str, str, bytes]:

@@ -245,7 +245,7 @@ class GallerySettings(Section):
         description="share of calibration pairs called a match that are of the same class",
     )
     thumbnail_size: int = Field(
-        default=96, ge=16, le=512, description="longer side of thumbnails, pixels"
+        default=96, ge=16, le=512, description="shorter side of thumbnails, in pixels"
     )
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ from pipeline.progress import Step
 
 FILE = "summary.json"
 
-SHOWN = ("recall_at_1", "recall_at_5", "map_at_r", "mean_reciprocal_rank")
+SHOWN = ("recall_at_1", "recall_at_5", "map_at_r")
 
 
 def build_summary(
@@ -107,8 +107,8 @@ def write_summary(workdir: str | os.PathLike[str], summary: Mapping[str, Any]) -
 
 def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     """Prints the results as a table, then the verdict in words."""
-    table = Table(title=None, pad_edge=False, box=None, header_style="bold")
-    table.add_column("")
+    table = Table(pad_edge=False, box=None, header_style="bold")
+    table.add_column("", no_wrap=True)
     rows = [
         (f"frozen backbone, {split}", values)
         for split, values in summary["frozen_backbone"].items()
@@ -116,11 +116,9 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     rows += [(f"trained, {split}", values) for split, values in summary["metrics"].items()]
     shown = [name for name in SHOWN if any(name in values for _, values in rows)]
     for name in shown:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for label, values in rows:
-        table.add_row(
-            label, *(f"{values[name]:.4f}" if name in values else "–" for name in shown)
-        )
+        table.add_row(label, *(f"{values[name]:.4f}" if name in values else "–" for name in shown))
     console.print()
     console.print(table)
     console.print()

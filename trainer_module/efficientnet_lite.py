@@ -212,12 +212,16 @@ def load_imagenet_weights(model: keras.Model, variant: str) -> None:
         prefix, depthwise = _torch_prefixes(layer.name)
         if isinstance(layer, layers.BatchNormalization):
             parts = ("weight", "bias", "running_mean", "running_var")
-            layer.set_weights([take(f"{prefix}.{part}") for part in parts])
+            values = [take(f"{prefix}.{part}") for part in parts]
         elif isinstance(layer, layers.Dense):
-            layer.set_weights([take(f"{prefix}.weight").T, take(f"{prefix}.bias")])
+            values = [take(f"{prefix}.weight").T, take(f"{prefix}.bias")]
         else:
             # PyTorch: [out, in, h, w]; Keras: [h, w, in, out], depthwise [h, w, channel, 1].
             axes = (2, 3, 0, 1) if depthwise else (2, 3, 1, 0)
-            layer.set_weights([take(f"{prefix}.weight").transpose(axes)])
+            values = [take(f"{prefix}.weight").transpose(axes)]
+        shapes = [tuple(weight.shape) for weight in layer.weights]
+        if shapes != [value.shape for value in values]:
+            raise ValueError(f"{model.name} is not {variant}: its layer {layer.name} has {shapes}")
+        layer.set_weights(values)
     if left := sorted(name for name in unused if not name.startswith("_fc.")):
         raise ValueError(f"{model.name} has no layer for {left[0]} of {variant}")

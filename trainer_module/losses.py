@@ -37,10 +37,7 @@ def softmax_cross_entropy(
     loss = -(1.0 - label_smoothing) * ops.take_along_axis(log_p, index, axis=-1)[:, 0]
     if label_smoothing:
         loss = loss - label_smoothing * ops.mean(log_p, axis=-1)
-    if sample_weight is None:
-        weight = ops.ones_like(loss)
-    else:
-        weight = ops.cast(sample_weight, "float32")
+    weight = ops.ones_like(loss) if sample_weight is None else ops.cast(sample_weight, "float32")
     (total,) = sum_over_replicas([ops.sum(weight)])
     # A row of weight 0 may hold anything, NaN included.
     weighted = ops.where(weight > 0, weight * loss, 0.0)

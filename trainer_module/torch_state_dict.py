@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import io
+import math
 import pickle
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -40,8 +41,11 @@ class _Tensor(NamedTuple):
     strides: tuple[int, ...]
 
 
-class _RestrictedUnpickler(pickle.Unpickler):
-    """An unpickler for which only the given globals exist; records the storages it meets."""
+class _RestrictedUnpickler(pickle._Unpickler):
+    """An unpickler for which only the given globals exist; records the storages it meets.
+
+    It is Python's own, since the one in C lets four bytes of a damaged file claim gigabytes.
+    """
 
     def __init__(self, file: io.BytesIO, allowed: Mapping[str, Any]) -> None:
         super().__init__(file)
@@ -59,7 +63,9 @@ class _RestrictedUnpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> _Storage:
         match pid:
-            case ("storage", str(dtype), str(key), str(), int(length), None) if length >= 0:
+            case ("storage", str(dtype), str(key), str(), int(length), None) if (
+                dtype in STORAGE_DTYPES.values() and _is_count(length)
+            ):
                 storage = _Storage(key, dtype, length)
             case _:
                 raise StateDictError(f"unknown storage reference {pid!r}")
@@ -68,11 +74,15 @@ class _RestrictedUnpickler(pickle.Unpickler):
         return storage
 
 
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0  # not a bool, which is an int as well
+
+
 def _tensor_globals() -> dict[str, Any]:
     # A new function for every file: a pickle can set attributes on what it is given.
     def rebuild(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _Tensor:
         numbers = [offset, *shape, *strides]
-        if not isinstance(storage, _Storage) or not all(isinstance(n, int) for n in numbers):
+        if not isinstance(storage, _Storage) or not all(type(n) is int for n in numbers):
             raise StateDictError("a tensor is not made of a storage and whole numbers")
         return _Tensor(storage, offset, tuple(shape), tuple(strides))
 
@@ -98,7 +108,8 @@ def _load(
 def _expect(file: io.BytesIO, what: str, accept: Callable[[Any], bool]) -> Any:
     value, _ = _load(file, what, {})
     if not accept(value):
-        raise StateDictError(f"unexpected {what}: {str(value)[:100]}")
+        shown = hex(value) if isinstance(value, int) else repr(value)
+        raise StateDictError(f"unexpected {what}: {shown[:100]}")
     return value
 
 
@@ -109,10 +120,9 @@ def _read_storage(file: io.BytesIO, storage: _Storage) -> np.ndarray:
             f"storage {storage.key} has {length} elements, its declaration says {storage.length}"
         )
     dtype = np.dtype(storage.dtype)
-    raw = file.read(length * dtype.itemsize)
-    if len(raw) != length * dtype.itemsize:
+    if length * dtype.itemsize > len(file.getbuffer()) - file.tell():
         raise StateDictError(f"the file ends within storage {storage.key}")
-    return np.frombuffer(raw, dtype)
+    return np.frombuffer(file.read(length * dtype.itemsize), dtype)
 
 
 def _view(name: str, tensor: _Tensor, values: np.ndarray) -> np.ndarray:
@@ -123,19 +133,19 @@ def _view(name: str, tensor: _Tensor, values: np.ndarray) -> np.ndarray:
     sizes, strides = tensor.shape, tensor.strides
     if len(sizes) != len(strides) or min((*sizes, *strides, tensor.offset), default=0) < 0:
         raise StateDictError(f"{name} has shape {sizes} and strides {strides}")
-    if 0 in sizes:
-        return np.empty(sizes, values.dtype)
-    last = tensor.offset + sum(
-        (size - 1) * stride for size, stride in zip(sizes, strides, strict=True)
-    )
-    if last >= len(values):
+    elements = math.prod(sizes)
+    if elements > len(values):  # with a stride of 0, a few numbers could fill any memory
+        raise StateDictError(f"{name} has more elements than its storage")
+    reach = sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
+    if tensor.offset + (reach + 1 if elements else 0) > len(values):
         raise StateDictError(f"{name} reaches beyond its storage")
-    return np.lib.stride_tricks.as_strided(
-        values[tensor.offset :],
-        sizes,
-        [stride * values.itemsize for stride in strides],
-        writeable=False,
-    )
+    steps = [stride * values.itemsize for stride in strides]
+    try:
+        return np.lib.stride_tricks.as_strided(
+            values[tensor.offset :], sizes, steps, writeable=False
+        )
+    except (ValueError, OverflowError) as error:  # beyond what an array can have
+        raise StateDictError(f"{name} has shape {sizes} and strides {strides}") from error
 
 
 def read_state_dict(data: bytes) -> dict[str, np.ndarray]:
@@ -163,17 +173,21 @@ def read_state_dict(data: bytes) -> dict[str, np.ndarray]:
     tensors, storages = _load(file, "tensors", _tensor_globals())
     if not isinstance(tensors, dict):
         raise StateDictError(f"holds a {type(tensors).__name__}, not a state dict")
-    for name, tensor in tensors.items():
+    # The items themselves: a pickle can give an OrderedDict another method `items`.
+    named = list(dict.items(tensors))
+    for name, tensor in named:
         if not isinstance(name, str) or not isinstance(tensor, _Tensor):
             raise StateDictError(f"{name!r} is not a named tensor")
     keys = _expect(
         file,
         "list of storages",
-        lambda value: isinstance(value, list) and sorted(map(str, value)) == sorted(storages),
+        lambda value: (
+            isinstance(value, list)
+            and all(isinstance(key, str) for key in value)
+            and sorted(value) == sorted(storages)
+        ),
     )
     values = {key: _read_storage(file, storages[key]) for key in keys}
     if file.read(1):
         raise StateDictError("the file goes on after its last storage")
-    return {
-        name: _view(name, tensor, values[tensor.storage.key]) for name, tensor in tensors.items()
-    }
+    return {name: _view(name, tensor, values[tensor.storage.key]) for name, tensor in named}

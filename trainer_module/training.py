@@ -79,9 +79,7 @@ def train(
         checkpoints = CheckpointFolder(checkpoint_folder)
         progress = checkpoints.restore(model)
         if progress.epoch < training.epochs:
-            batches = training_batches(
-                train_patterns, config, start_step=progress.epoch * steps
-            )
+            batches = training_batches(train_patterns, config, start_step=progress.epoch * steps)
             model.fit(
                 batches,
                 steps_per_epoch=steps,

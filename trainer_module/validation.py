@@ -1,4 +1,4 @@
-"""Retrieval quality on the validation split while training: the number that picks the checkpoint."""
+"""Retrieval quality on the validation split while training; it picks the checkpoint."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ TRACKED = ("recall_at_1", "map_at_r")
 MONITOR = "val_map_at_r"
 
 
-def measure(
-    embed: Callable[[Any], Any], batches: tf.data.Dataset
-) -> dict[str, float]:
+def measure(embed: Callable[[Any], Any], batches: tf.data.Dataset) -> dict[str, float]:
     """Leave-one-out retrieval metrics of an embedding.
 
     Args:

@@ -32,13 +32,9 @@ class Executor(pusher_executor.Executor):
             self._MarkNotPushed(pushed)
             return
         destination = json.loads(exec_properties["push_destination"])
-        result = publish(
-            self.GetModelPath(input_dict), destination["filesystem"]["base_directory"]
-        )
+        result = publish(self.GetModelPath(input_dict), destination["filesystem"]["base_directory"])
         logging.info("%s version %d.", "Pushed" if result.is_new else "Served as", result.version)
         # TFX's own copies the model here once more; the servable artifact has it already.
         receipt = {"path": result.path, "version": result.version, "is_new": result.is_new}
         io_utils.write_string_file(os.path.join(pushed.uri, RECEIPT), json.dumps(receipt))
-        self._MarkPushed(
-            pushed, pushed_destination=result.path, pushed_version=str(result.version)
-        )
+        self._MarkPushed(pushed, pushed_destination=result.path, pushed_version=str(result.version))

@@ -65,7 +65,13 @@ class EmbedSplit(beam.PTransform):
     """Reads TFRecords of raw examples and writes the records of an index."""
 
     def __init__(
-        self, pattern: str, output_folder: str, model_folder: str, *, thumbnail_size: int, batch: int
+        self,
+        pattern: str,
+        output_folder: str,
+        model_folder: str,
+        *,
+        thumbnail_size: int,
+        batch: int,
     ) -> None:
         """Keeps the paths.
 

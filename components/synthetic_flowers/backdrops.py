@@ -10,10 +10,12 @@ from collections.abc import Callable
 import numpy as np
 
 from components.synthetic_flowers.colours import FAMILIES, Colour, Floats
-from components.synthetic_flowers.greenery import any_leaf, blade_parts, leaf_parts
+from components.synthetic_flowers.greenery import blade_parts
+from components.synthetic_flowers.leaves import any_leaf, leaf_parts
 from components.synthetic_flowers.noise import blur, enlarge, mix, noise, step
-from components.synthetic_flowers.rendering import Light, render
+from components.synthetic_flowers.rendering import render
 from components.synthetic_flowers.streams import between
+from components.synthetic_flowers.surfaces import Light
 
 Backdrop = Callable[[np.random.Generator, int, int, Light], Floats]
 
@@ -179,7 +181,7 @@ def _water(rng: np.random.Generator, height: int, width: int, light: Light) -> F
 
 
 def _bed(rng: np.random.Generator, height: int, width: int, light: Light) -> Floats:
-    """Other flowers, far out of focus: discs of any colour in front of green."""
+    """Other flowers of any colour, far out of focus, in front of green."""
     size = min(height, width)
     picture = blur(_foliage(rng, height, width, light), 0.05 * size)
     row = np.arange(height, dtype=np.float32)[:, None]

@@ -6,43 +6,14 @@ import dataclasses
 
 import numpy as np
 
+from components.synthetic_flowers.centres import centre_parts
 from components.synthetic_flowers.colours import Colour, Floats
 from components.synthetic_flowers.geometry import Doubles, around, frames
-from components.synthetic_flowers.petals import leaf_sheet, paint_petal, petal_sheet
-from components.synthetic_flowers.rendering import Part, Sheet
-from components.synthetic_flowers.solids import bead, trumpet, tube
+from components.synthetic_flowers.leaves import leaf_sheet
+from components.synthetic_flowers.petals import paint_petal, petal_sheet
+from components.synthetic_flowers.pose import Pose, place
 from components.synthetic_flowers.species import Leaf, Pattern, Species, Whorl
-
-_GOLDEN_ANGLE = 2.399963229728653
-
-
-@dataclasses.dataclass(frozen=True)
-class Pose:
-    """Where a blossom is, where it looks and in what state it is.
-
-    Attributes:
-        x: Column of its middle, in pixels.
-        y: Row of its middle.
-        z: Height above the picture's plane, in pixels.
-        radius: Length of its petals, in pixels.
-        axis: Unit vector that it faces, in camera space.
-        roll: Turn about that axis, in radians.
-        opening: 0.3 (hardly open) … 1 (open).
-        hue_shift: Added to every petal's hue.
-        missing: Share of petals that have fallen.
-        fading: How far the petals are bleached by age, 0 … 1.
-    """
-
-    x: float
-    y: float
-    z: float
-    radius: float
-    axis: tuple[float, float, float]
-    roll: float
-    opening: float
-    hue_shift: float
-    missing: float
-    fading: float
+from components.synthetic_flowers.surfaces import Part
 
 
 def blossom_parts(
@@ -57,41 +28,29 @@ def blossom_parts(
         fineness: Subpixels to a side of a pixel.
 
     Returns:
-        Parts for `rendering.render`, about 50,000 points for a blossom of 50 pixels.
+        Parts for `rendering.render`, some 60,000 points for a radius of 40 pixels.
     """
     frame = frames(np.array([pose.axis]), np.array([pose.roll]))[0]
     # Sized for the largest petal, so that it has no holes.
     pixels = pose.radius * fineness * (1.0 + species.bilateral)
     patterns = [_faded(species.pattern, pose.fading)]
-    if species.outer_whorls < len(species.whorls):
+    if species.inner_pattern is not None:
         patterns.append(_faded(species.inner_pattern, pose.fading))
     skins = [
         paint_petal(rng, pattern, species.whorls[0], pixels, pose.hue_shift) for pattern in patterns
     ]
     parts = []
     for ring, whorl in enumerate(species.whorls):
-        inner = int(ring >= species.outer_whorls)
+        inner = len(patterns) - 1 if ring >= len(species.whorls) - 2 else 0
         parts.extend(
             _ring_parts(
                 rng, species, pose, ring, whorl, patterns[inner], skins[inner], frame, pixels
             )
         )
-    parts.extend(_centre_parts(rng, species, pose, frame, pixels))
+    parts.extend(centre_parts(rng, species.centre, pose, frame, pixels))
     if species.sepals:
         parts.append(_sepals(rng, species, pose, frame, pixels))
     return parts
-
-
-def place(sheet: Sheet, pose: Pose, rotation: Doubles, scale: Doubles, tint: Doubles) -> Part:
-    """Puts P copies of a sheet, given in units of the radius, at a blossom's middle."""
-    count = len(rotation)
-    return Part(
-        sheet=sheet,
-        rotation=rotation.astype(np.float32),
-        scale=(scale * pose.radius).astype(np.float32),
-        offset=np.tile(np.array([pose.x, pose.y, pose.z], np.float32), (count, 1)),
-        tint=np.broadcast_to(tint, (count, 3)).astype(np.float32),
-    )
 
 
 def _opened(whorl: Whorl, opening: float) -> Whorl:
@@ -172,83 +131,6 @@ def _ring_parts(
         if mine.any():
             parts.append(place(sheet, pose, rotation[mine], scale[mine], tint[mine]))
     return parts
-
-
-def _centre_parts(
-    rng: np.random.Generator, species: Species, pose: Pose, frame: Doubles, pixels: float
-) -> list[Part]:
-    centre = species.centre
-    parts = []
-    if centre.disc:
-        parts.append(_disc(rng, species, pose, frame, pixels))
-    if centre.trumpet:
-        sheet = trumpet(
-            rng, centre.trumpet, centre.trumpet_width, pixels, centre.trumpet_colour.linear()
-        )
-        parts.append(place(sheet, pose, frame[None], np.ones((1, 3)), np.ones(3)))
-    if centre.pistil:
-        top = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.5], [0.01, 0.0, 0.85], [0.02, 0.0, 1.0]])
-        radius = np.array([0.05, 0.03, 0.03, 0.055])
-        sheet = tube(top * centre.pistil, radius, pixels, centre.pistil_colour.linear())
-        parts.append(place(sheet, pose, frame[None], np.ones((1, 3)), np.ones(3)))
-    if centre.stamens:
-        parts.extend(_stamens(rng, species, pose, frame, pixels))
-    return parts
-
-
-def _disc(
-    rng: np.random.Generator, species: Species, pose: Pose, frame: Doubles, pixels: float
-) -> Part:
-    """Florets on a dome, in the spiral in which sunflowers set their seeds."""
-    centre = species.centre
-    # No more florets than can be told apart.
-    count = int(min(140, max(12, (centre.disc * pixels / 2.2) ** 2)))
-    order = np.arange(count)
-    share = np.sqrt((order + 0.5) / count)
-    distance = centre.disc * share
-    angle = order * _GOLDEN_ANGLE
-    height = centre.disc * centre.dome * (1.0 - share**2) + 0.03
-    where = np.stack([distance * np.cos(angle), distance * np.sin(angle), height], axis=1)
-    size = 1.25 * centre.disc / np.sqrt(count)
-    colours = np.stack([centre.inner.linear(), centre.outer.linear()]).astype(np.float64)
-    tint = colours[0] + (colours[1] - colours[0]) * (share[:, None] ** 2)
-    tint = tint * (1.0 + rng.normal(0.0, 0.12, (count, 1)))
-    sheet = bead(size * pixels, np.ones(3, np.float32))
-    part = place(sheet, pose, np.tile(frame, (count, 1, 1)), np.full((count, 3), size), tint)
-    moved = (where @ frame.T * pose.radius).astype(np.float32)
-    return dataclasses.replace(part, offset=part.offset + moved)
-
-
-def _stamens(
-    rng: np.random.Generator, species: Species, pose: Pose, frame: Doubles, pixels: float
-) -> list[Part]:
-    centre = species.centre
-    count = centre.stamens
-    azimuth = np.arange(count) * (_GOLDEN_ANGLE if count > 10 else 2.0 * np.pi / count)
-    azimuth = azimuth + rng.normal(0.0, 0.12, count)
-    spread = np.deg2rad(centre.stamen_spread * (0.4 + 0.6 * pose.opening))
-    # Many stamens fill the cone; a few stand on its surface.
-    fill = np.sqrt((np.arange(count) + 0.5) / count) if count > 10 else np.ones(count)
-    lift = np.pi / 2.0 - spread * fill + rng.normal(0.0, 0.08, count)
-    length = centre.stamen_length * (1.0 + rng.normal(0.0, 0.08, count))
-    rotation = frame @ around(azimuth, lift, np.zeros(count))
-    bow = np.array([[0.0, 0.0, 0.0], [0.35, 0.0, 0.06], [0.7, 0.0, 0.06], [1.0, 0.0, 0.0]])
-    thin = max(0.012, 0.45 / pixels)
-    thread = tube(
-        bow,
-        np.full(4, thin / centre.stamen_length),
-        pixels * centre.stamen_length,
-        centre.filament.linear(),
-    )
-    sizes = np.repeat(length[:, None], 3, axis=1)
-    threads = place(thread, pose, rotation, sizes, np.ones(3))
-    size = max(centre.anther_size, 0.8 / pixels)
-    anther = bead(size * pixels * 1.3, centre.anther.linear())
-    tint = 1.0 + rng.normal(0.0, 0.1, (count, 1))
-    # Anthers lie across the thread's end.
-    beads = place(anther, pose, rotation, np.tile([size, 1.7 * size, size], (count, 1)), tint)
-    ends = (rotation[:, :, 0] * length[:, None] * pose.radius).astype(np.float32)
-    return [threads, dataclasses.replace(beads, offset=beads.offset + ends)]
 
 
 def _sepals(

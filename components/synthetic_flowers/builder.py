@@ -1,6 +1,6 @@
 """The TFDS builder of the embedded dataset: drawn flowers with the features of Oxford Flowers 102.
 
-Storing is all that happens here; species and photographs come from `genera.py` and `scene.py`.
+Storing is all that happens here; photographs come from `drawing.py`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from components.synthetic_flowers.genera import draw_species
+from components.synthetic_flowers.drawing import Order, draw_all
 from components.synthetic_flowers.names import species_name
-from components.synthetic_flowers.scene import photograph
-from components.synthetic_flowers.streams import Purpose, stream
 
 SPLITS = ("train", "validation", "test")
 
@@ -110,14 +108,14 @@ class SyntheticFlowers(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
         config = self.builder_config
-        purpose = Purpose[split.upper()]
-        for label in range(config.num_classes):
-            species = draw_species(config.seed, label)
-            for index in range(config.per_class[split]):
-                rng = stream(config.seed, purpose, label, index)
-                encoded = photograph(rng, species, config.image_size)
-                file_name = f"{split}_{label:04d}_{index:06d}.jpg"
-                yield (
-                    file_name,
-                    {"image": io.BytesIO(encoded), "label": label, "file_name": file_name},
-                )
+        orders = [
+            Order(config.seed, split, label, number, config.image_size)
+            for label in range(config.num_classes)
+            for number in range(config.per_class[split])
+        ]
+        for order, encoded in zip(orders, draw_all(orders), strict=True):
+            file_name = f"{split}_{order.label:04d}_{order.number:06d}.jpg"
+            yield (
+                file_name,
+                {"image": io.BytesIO(encoded), "label": order.label, "file_name": file_name},
+            )

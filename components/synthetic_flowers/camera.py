@@ -43,7 +43,9 @@ def expose(rng: np.random.Generator, picture: Floats) -> npt.NDArray[np.uint8]:
     )
     picture = picture * balance
     saturation = np.float32(between(rng, (0.8, 1.12)))
-    grey = picture @ np.array([0.3, 0.6, 0.1], np.float32)
+    # Summed by hand: a matrix product may add in another order elsewhere.
+    red, green, blue = (picture[..., channel] for channel in range(3))
+    grey = red * np.float32(0.3) + green * np.float32(0.6) + blue * np.float32(0.1)
     picture = grey[..., None] + (picture - grey[..., None]) * saturation
     y = np.linspace(-1.0, 1.0, height, dtype=np.float32)[:, None]
     x = np.linspace(-1.0, 1.0, width, dtype=np.float32)[None, :]

@@ -13,18 +13,21 @@ import numpy as np
 
 from components.synthetic_flowers.colours import FAMILIES, Colour
 from components.synthetic_flowers.forms import FORMS, Form
-from components.synthetic_flowers.species import Centre, Leaf, Pattern, Species, Whorl
+from components.synthetic_flowers.patterns import (
+    BROWN,
+    LIME,
+    MAROON,
+    NIGHT,
+    ORANGE,
+    WHITE,
+    YELLOW,
+    draw_patterns,
+)
+from components.synthetic_flowers.species import Centre, Leaf, Species, Whorl
 from components.synthetic_flowers.streams import Purpose, between, stream
 
 SPECIES_PER_GENUS = 3
 
-WHITE = Colour(0.12, 0.05, 0.97)
-YELLOW = Colour(0.14, 0.85, 0.95)
-LIME = Colour(0.22, 0.60, 0.75)
-BROWN = Colour(0.07, 0.75, 0.35)
-MAROON = Colour(0.97, 0.75, 0.30)
-NIGHT = Colour(0.80, 0.60, 0.20)
-ORANGE = Colour(0.09, 0.90, 0.90)
 _CENTRES = (YELLOW, ORANGE, LIME, BROWN, MAROON, NIGHT)
 
 
@@ -55,8 +58,7 @@ def _draw_genus(seed: int, genus: int) -> Species:
     form = FORMS[int(order[position])]
     rng = stream(seed, Purpose.GENUS, genus)
     outer, words = _draw_colour(rng)
-    kind = form.patterns[int(rng.integers(len(form.patterns)))]
-    pattern = draw_pattern(rng, outer, kind)
+    pattern, inner_pattern = draw_patterns(rng, outer, form.patterns)
     whorls = _draw_whorls(rng, form)
     return Species(
         genus=genus,
@@ -64,10 +66,7 @@ def _draw_genus(seed: int, genus: int) -> Species:
         colour_words=words,
         whorls=whorls,
         pattern=pattern,
-        inner_pattern=draw_pattern(rng, _heart(rng, outer), "plain")
-        if kind == "heart"
-        else pattern,
-        outer_whorls=max(1, len(whorls) - 2) if kind == "heart" else len(whorls),
+        inner_pattern=inner_pattern,
         bilateral=between(rng, form.bilateral),
         sepals=form.sepals,
         centre=_draw_centre(rng, form, outer),
@@ -85,76 +84,6 @@ def _draw_genus(seed: int, genus: int) -> Species:
 def _draw_colour(rng: np.random.Generator) -> tuple[Colour, tuple[str, ...]]:
     family = FAMILIES[int(rng.integers(len(FAMILIES)))]
     return family.draw(rng), family.names
-
-
-def _heart(rng: np.random.Generator, outer: Colour) -> Colour:
-    choices = [c for c in (WHITE, YELLOW, LIME, MAROON) if c.distance(outer) > 0.4]
-    return choices[int(rng.integers(len(choices)))]
-
-
-def draw_pattern(rng: np.random.Generator, outer: Colour, kind: str) -> Pattern:
-    """Draws what is painted on petals.
-
-    Args:
-        rng: Source of randomness.
-        outer: The main colour.
-        kind: `plain`, `eye` (another colour near the base), `edge`, `tips`, `veins`, `midrib`,
-            `spots`, `blotch`, `flame` (a broad middle stripe), `face` (eye, blotch and veins) or
-            `heart` (the caller paints the inner rings differently).
-
-    Returns:
-        The pattern.
-    """
-    deep = outer.shifted(between(rng, (-0.03, 0.03)), 1.25, 0.55)
-    pale = outer.shifted(between(rng, (-0.03, 0.03)), 0.35, 1.12)
-    dark = (
-        deep if outer.value * outer.saturation > 0.3 else MAROON.shifted(between(rng, (-0.2, 0.1)))
-    )
-    eyes = [c for c in (WHITE, YELLOW, LIME, MAROON, deep, pale) if c.distance(outer) > 0.3]
-    eye = eyes[int(rng.integers(len(eyes)))]
-    near = outer.shifted(between(rng, (-0.02, 0.02)), 0.85, 0.94)
-    pattern = Pattern(
-        inner=near,
-        outer=outer,
-        ramp=(0.05, between(rng, (0.4, 0.8))),
-        edge=pale,
-        edge_width=0.0,
-        vein=between(rng, (-0.25, 0.4)),
-        veins=int(rng.integers(7, 13)),
-        spot=dark,
-        spots=0,
-        blotch=dark,
-        blotch_size=0.0,
-        midrib=0.0,
-        back=between(rng, (0.05, 0.35)),
-        gloss=between(rng, (0.02, 0.12)),
-    )
-    contrast = pale if pale.distance(outer) > 0.3 else dark
-    if rng.random() < 0.4 and dark.distance(outer) > 0.3:
-        contrast = dark
-    edge_width = between(rng, (0.12, 0.28))
-    start = between(rng, (0.15, 0.35))
-    if kind == "eye":
-        return dataclasses.replace(pattern, inner=eye, ramp=(start, start + 0.2))
-    if kind == "edge":
-        return dataclasses.replace(pattern, edge=contrast, edge_width=edge_width)
-    if kind == "tips":
-        return dataclasses.replace(pattern, inner=outer, outer=contrast, ramp=(0.55, 0.55 + start))
-    if kind == "veins":
-        return dataclasses.replace(pattern, vein=between(rng, (0.7, 1.0)))
-    if kind == "midrib":
-        return dataclasses.replace(pattern, midrib=between(rng, (0.6, 1.0)) * rng.choice((-1, 1)))
-    if kind == "spots":
-        return dataclasses.replace(pattern, inner=pale, spots=int(rng.integers(14, 30)))
-    if kind == "blotch":
-        return dataclasses.replace(pattern, blotch_size=between(rng, (0.22, 0.42)))
-    if kind == "flame":
-        return dataclasses.replace(pattern, edge=contrast, edge_width=between(rng, (0.38, 0.5)))
-    if kind == "face":
-        return dataclasses.replace(
-            pattern, inner=eye, ramp=(0.1, 0.6), vein=0.9, blotch_size=between(rng, (0.3, 0.5))
-        )
-    return pattern
 
 
 def _draw_whorls(rng: np.random.Generator, form: Form) -> tuple[Whorl, ...]:
@@ -222,17 +151,13 @@ def _recoloured(rng: np.random.Generator, species: Species) -> Species:
     outer, words = _draw_colour(rng)
     while outer.distance(species.pattern.outer) < 0.45:
         outer, words = _draw_colour(rng)
-    kind = form.patterns[int(rng.integers(len(form.patterns)))]
-    pattern = draw_pattern(rng, outer, kind)
+    pattern, inner_pattern = draw_patterns(rng, outer, form.patterns)
     colours = _draw_centre(rng, form, outer)
     return dataclasses.replace(
         species,
         colour_words=words,
         pattern=pattern,
-        inner_pattern=draw_pattern(rng, _heart(rng, outer), "plain")
-        if kind == "heart"
-        else pattern,
-        outer_whorls=max(1, len(species.whorls) - 2) if kind == "heart" else len(species.whorls),
+        inner_pattern=inner_pattern,
         centre=dataclasses.replace(
             species.centre,
             inner=colours.inner,
@@ -272,7 +197,6 @@ def _reshaped(rng: np.random.Generator, species: Species) -> Species:
     return dataclasses.replace(
         species,
         whorls=_rings(changed, rings, between(rng, form.closing), between(rng, form.shrink)),
-        outer_whorls=max(1, min(species.outer_whorls, rings - 1)) if rings > 1 else 1,
         centre=dataclasses.replace(
             centre,
             disc=centre.disc * (0.6 if rng.random() < 0.5 else 1.45),

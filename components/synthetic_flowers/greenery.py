@@ -1,64 +1,13 @@
-"""Leaves, stems and blades of grass: around, behind and in front of blossoms."""
+"""Stems and blades of grass."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from components.synthetic_flowers.colours import Colour, Floats
-from components.synthetic_flowers.geometry import frames
-from components.synthetic_flowers.petals import leaf_sheet
-from components.synthetic_flowers.rendering import Part
+from components.synthetic_flowers.colours import Colour
 from components.synthetic_flowers.solids import tube
-from components.synthetic_flowers.species import Leaf
 from components.synthetic_flowers.streams import between
-
-
-def any_leaf(rng: np.random.Generator) -> Leaf:
-    """Draws a leaf of some other plant, which says nothing about the blossom's species."""
-    return Leaf(
-        width=between(rng, (0.06, 0.36)),
-        tip=between(rng, (0.5, 1.3)),
-        teeth=0.0,
-        colour=Colour(between(rng, (0.19, 0.40)), between(rng, (0.35, 0.75)), 0.5),
-        vein=between(rng, (0.1, 0.5)),
-    )
-
-
-def leaf_parts(
-    rng: np.random.Generator,
-    leaf: Leaf,
-    places: Floats,
-    length: float,
-    fineness: int,
-    *,
-    depth: float = 0.0,
-) -> Part:
-    """Puts leaves at places, each turned its own way.
-
-    Args:
-        rng: Source of randomness.
-        leaf: Shape and colour.
-        places: Where their stalks are, in pixels, float32 [P, 2].
-        length: Their length in pixels.
-        fineness: Subpixels to a side of a pixel.
-        depth: How far they reach back, in pixels.
-    """
-    count = len(places)
-    sheet = leaf_sheet(rng, leaf, length * fineness, between(rng, (-0.02, 0.02)))
-    facing = rng.normal(0.0, 0.5, (count, 3)) * (1.0, 1.0, 0.0) + (0.0, -0.3, 0.9)
-    rotation = frames(facing, rng.random(count) * 2.0 * np.pi)
-    size = length * (0.6 + 0.5 * rng.random((count, 1)))
-    behind = -depth * rng.random((count, 1))
-    # What lies deep gets less light from between the leaves above it.
-    shade = 1.0 + 0.75 * behind / depth if depth else np.ones((count, 1))
-    tint = shade * (1.0 + rng.normal(0.0, 0.12, (count, 1)) + rng.normal(0.0, 0.05, (count, 3)))
-    return Part(
-        sheet=sheet,
-        rotation=rotation.astype(np.float32),
-        scale=np.repeat(size, 3, axis=1).astype(np.float32),
-        offset=np.concatenate([places, behind], axis=1).astype(np.float32),
-        tint=np.maximum(tint, 0.05).astype(np.float32),
-    )
+from components.synthetic_flowers.surfaces import Part
 
 
 def blade_parts(

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from components.synthetic_flowers.colours import Floats
+from components.synthetic_flowers.colours import Colour, Floats
 from components.synthetic_flowers.geometry import Doubles, normals
 from components.synthetic_flowers.noise import mix, noise, step
-from components.synthetic_flowers.rendering import Sheet
-from components.synthetic_flowers.species import Leaf, Pattern, Whorl
+from components.synthetic_flowers.species import Pattern, Whorl
+from components.synthetic_flowers.surfaces import Sheet
 
 # Points for each subpixel along a line. A few gaps remain, which `rendering.py` closes.
 DENSITY = 1.0
@@ -34,7 +34,7 @@ def paint_petal(
     """
     rows = max(8, round(0.6 * whorl.length * pixels))
     columns = max(8, round(1.2 * whorl.width * whorl.length * pixels))
-    s, t = _grid(rows, columns)
+    s, t = grid(rows, columns)
     return _paint(rng, pattern, whorl, s.astype(np.float32), t.astype(np.float32), hue_shift)
 
 
@@ -64,10 +64,10 @@ def petal_sheet(
     rows = max(6, round(DENSITY * 1.05 * whorl.length * pixels))
     columns = max(5, round(DENSITY * 2.0 * whorl.width * whorl.length * pixels))
     phase = float(rng.random()) * 2.0 * np.pi
-    position = _shape(whorl, phase, *_grid(rows, columns))
+    position = _shape(whorl, phase, *grid(rows, columns))
     # Light and paint change slowly: they are kept on the skin's coarser grid.
     _, skin_rows, skin_columns = skin.shape
-    normal = normals(_shape(whorl, phase, *_grid(skin_rows, skin_columns)))
+    normal = normals(_shape(whorl, phase, *grid(skin_rows, skin_columns)))
     row = np.arange(rows, dtype=np.int32) * skin_rows // rows
     column = np.arange(columns, dtype=np.int32) * skin_columns // columns
     return Sheet(
@@ -81,7 +81,7 @@ def petal_sheet(
     )
 
 
-def _grid(rows: int, columns: int) -> tuple[Doubles, Doubles]:
+def grid(rows: int, columns: int) -> tuple[Doubles, Doubles]:
     """Returns s, 0 … 1 along [rows, 1], and t, -1 … 1 across [1, columns]."""
     s = (np.arange(rows) + 0.5) / rows
     t = (np.arange(columns) + 0.5) / columns * 2.0 - 1.0
@@ -97,7 +97,7 @@ def outline(s: Doubles, base: float, tip: float) -> Doubles:
 
 def spread(whorl: Whorl) -> float:
     """Returns how far an open petal reaches from the axis, in units of the blossom's radius."""
-    away, _ = _midline(whorl, _grid(24, 1)[0])
+    away, _ = _midline(whorl, grid(24, 1)[0])
     return float(away.max())
 
 
@@ -151,8 +151,10 @@ def _paint(
     rows, columns = len(s), t.shape[1]
     grain = noise(rng, rows, columns, max(rows / 3.0, 2.0), octaves=2)
 
-    def linear(colour) -> Floats:
+    def linear(colour: Colour) -> Floats:
         return colour.shifted(hue_shift).linear()[:, None, None]
+
+    bleached = np.full((1, 1, 1), 0.9, np.float32)
 
     ramp = step(*pattern.ramp, s + grain * np.float32(0.06) - t * t * np.float32(0.08))
     colour = mix(linear(pattern.inner), linear(pattern.outer), ramp)
@@ -168,11 +170,11 @@ def _paint(
         line = step(0.62, 1.0, ridge) * (np.float32(1.0) - s * np.float32(0.75))
         colour = colour * (np.float32(1.0) - line * np.float32(0.6 * max(pattern.vein, 0.0)))
         pale = line * np.float32(0.7 * max(-pattern.vein, 0.0))
-        colour = mix(colour, np.float32(0.9), pale)
+        colour = mix(colour, bleached, pale)
     if pattern.midrib:
         line = step(0.16, 0.02, side) * step(1.0, 0.6, s)
         colour = colour * (np.float32(1.0) - line * np.float32(0.5 * max(pattern.midrib, 0.0)))
-        colour = mix(colour, np.float32(0.9), line * np.float32(0.6 * max(-pattern.midrib, 0.0)))
+        colour = mix(colour, bleached, line * np.float32(0.6 * max(-pattern.midrib, 0.0)))
     if pattern.blotch_size:
         reach = s * (np.float32(1.0) + t * t * np.float32(0.6)) + grain * np.float32(0.05)
         blotch = step(1.12 * pattern.blotch_size, 0.82 * pattern.blotch_size, reach)
@@ -184,54 +186,9 @@ def _paint(
         size = 0.018 + 0.022 * float(rng.random())
         stretch = np.float32(max(whorl.width, 0.1))
         ds, dt = s - np.float32(at_s), (t - np.float32(at_t)) * stretch
-        near = step((1.5 * size) ** 2, (0.6 * size) ** 2, ds * ds + dt * dt)
+        squared: Floats = ds**2 + dt**2
+        near = step((1.5 * size) ** 2, (0.6 * size) ** 2, squared)
         colour = mix(colour, linear(pattern.spot), near * np.float32(0.85))
     # Fine streaks along the petal, and a soft unevenness.
     streaks = noise(rng, 3, columns, 2.0)[1:2] * np.float32(0.05)
     return np.maximum(colour * (np.float32(1.0) + streaks + grain * np.float32(0.05)), 0.0)
-
-
-def leaf_sheet(rng: np.random.Generator, leaf: Leaf, pixels: float, hue_shift: float) -> Sheet:
-    """Shapes and paints a leaf of length 1.
-
-    Args:
-        rng: Source of what differs between leaves.
-        leaf: The species' leaf.
-        pixels: Length of the leaf in subpixels.
-        hue_shift: Added to the hue.
-
-    Returns:
-        The leaf in the frame (along, sideways, up), from its stalk at the origin.
-    """
-    rows = max(6, round(DENSITY * pixels))
-    columns = max(5, round(DENSITY * 2.0 * leaf.width * pixels))
-    s, t = _grid(rows, columns)
-    half = leaf.width * outline(s, 0.55, leaf.tip)
-    if leaf.teeth:
-        half = half * (1.0 + leaf.teeth * (np.abs(((s * 9.0) % 1.0) * 2.0 - 1.0) - 0.5))
-    droop = np.deg2rad(30.0 - 80.0 * float(rng.random()) * s)
-    stride = 1.0 / rows
-    fold = 0.35 * np.abs(t) * half + 0.02 * np.sin(s * 14.0) * np.abs(t)
-    position = np.stack(
-        [
-            np.broadcast_to(np.cumsum(np.cos(droop), axis=0) * stride, (rows, columns)),
-            np.broadcast_to(t * half, (rows, columns)),
-            np.cumsum(np.sin(droop), axis=0) * stride + fold,
-        ]
-    ).astype(np.float32)
-    s32, t32 = s.astype(np.float32), t.astype(np.float32)
-    side = np.abs(t32)
-    slanted = s32 * np.float32(8.0) - side * np.float32(2.2)
-    ridge = np.abs(slanted - np.floor(slanted) - np.float32(0.5)) * np.float32(2.0)
-    veins = step(0.75, 1.0, ridge) * np.float32(0.35) + step(0.14, 0.03, side) * np.float32(0.8)
-    grain = noise(rng, rows, columns, max(rows / 4.0, 2.0), octaves=2)
-    base = leaf.colour.shifted(hue_shift).linear()[:, None, None]
-    colour = base * (np.float32(1.0) + grain * np.float32(0.2))
-    colour = colour * (np.float32(1.0) + veins * np.float32(leaf.vein))
-    return Sheet(
-        position=position.reshape(3, -1),
-        normal=normals(position).reshape(3, -1),
-        colour=np.ascontiguousarray(np.broadcast_to(colour, (3, rows, columns))).reshape(3, -1),
-        translucency=0.35,
-        gloss=0.12,
-    )

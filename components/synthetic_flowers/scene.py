@@ -11,15 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from components.synthetic_flowers.backdrops import draw_backdrop
-from components.synthetic_flowers.blossom import Pose, blossom_parts
+from components.synthetic_flowers.blossom import blossom_parts
 from components.synthetic_flowers.camera import encode_jpeg, expose
 from components.synthetic_flowers.colours import Floats
-from components.synthetic_flowers.greenery import any_leaf, blade_parts, leaf_parts, stem_part
+from components.synthetic_flowers.greenery import blade_parts, stem_part
+from components.synthetic_flowers.leaves import any_leaf, leaf_parts
 from components.synthetic_flowers.noise import blur
 from components.synthetic_flowers.petals import spread
-from components.synthetic_flowers.rendering import Layer, Light, render
+from components.synthetic_flowers.pose import Pose
+from components.synthetic_flowers.rendering import render
 from components.synthetic_flowers.species import Species
 from components.synthetic_flowers.streams import between
+from components.synthetic_flowers.surfaces import Layer, Light
 
 _ASPECTS = (1.0, 1.25, 4 / 3, 4 / 3, 1.5)
 
@@ -47,7 +50,7 @@ def draw_photo(
     upright = rng.random() < 0.5
     height, width = (longer, image_size) if upright else (image_size, longer)
     light = draw_light(rng)
-    out_of_focus = image_size * between(rng, (0.0, 0.055))
+    out_of_focus = image_size * between(rng, (0.0, 0.05))
     picture, near = draw_backdrop(rng, height, width, light, out_of_focus)
     poses = draw_poses(rng, height, width, spread(species.whorls[0]))
     _lay_over(picture, _greens(rng, species, poses, height, width, light), 0, 0)
@@ -92,11 +95,11 @@ def draw_poses(rng: np.random.Generator, height: int, width: int, reach: float) 
     size = min(height, width)
     count = int(np.searchsorted(np.cumsum((0.55, 0.2, 0.12, 0.08, 0.05)), float(rng.random())))
     count = min(count, 4) + 1
-    largest = between(rng, (0.30, 0.52) if count == 1 else (0.20, 0.36)) * size
+    largest = between(rng, (0.28, 0.52) if count == 1 else (0.20, 0.36)) * size
     largest /= min(1.0, max(0.6, reach))
-    facing = (float(rng.normal(0.0, 0.4)), float(rng.normal(-0.2, 0.4)))
+    facing = (float(rng.normal(0.0, 0.5)), float(rng.normal(-0.2, 0.45)))
     hue_shift = float(rng.normal(0.0, 0.009))
-    opening = 1.0 - 0.4 * float(rng.random()) ** 2
+    opening = 1.0 - 0.45 * float(rng.random()) ** 2
     poses: list[Pose] = []
     for number in range(count):
         radius = largest * (1.0 if number == 0 else between(rng, (0.55, 1.0)))
@@ -119,7 +122,6 @@ def draw_poses(rng: np.random.Generator, height: int, width: int, reach: float) 
             Pose(
                 x=x,
                 y=y,
-                z=0.0,
                 radius=radius,
                 axis=(float(axis[0]), float(axis[1]), float(axis[2])),
                 roll=float(rng.normal(0.0, 0.35)),

@@ -6,7 +6,7 @@ import numpy as np
 
 from components.synthetic_flowers.colours import Floats
 from components.synthetic_flowers.geometry import cross, normals
-from components.synthetic_flowers.rendering import Sheet
+from components.synthetic_flowers.surfaces import Sheet
 
 
 def bead(pixels: float, colour: Floats, gloss: float = 0.1) -> Sheet:

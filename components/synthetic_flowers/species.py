@@ -150,9 +150,8 @@ class Species:
         form: The genus's form, such as `daisy`.
         colour_words: Words for the main colour.
         whorls: Rings of petals, outermost first.
-        pattern: What is painted on the outer rings.
-        inner_pattern: What is painted on the rings after the first `outer_whorls`.
-        outer_whorls: How many rings have the first pattern.
+        pattern: What is painted on the petals.
+        inner_pattern: What is painted on the two innermost rings, if it is something else.
         bilateral: 0 for a regular star; else how much larger the lower petal is than the upper.
         sepals: Green leaves behind the blossom; 0 for none.
         centre: The middle.
@@ -165,8 +164,7 @@ class Species:
     colour_words: tuple[str, ...]
     whorls: tuple[Whorl, ...]
     pattern: Pattern
-    inner_pattern: Pattern
-    outer_whorls: int
+    inner_pattern: Pattern | None
     bilateral: float
     sepals: int
     centre: Centre

@@ -199,7 +199,9 @@ def test_every_signature_of_the_pushed_model_answers(runs: Runs) -> None:
 @pytest.fixture(scope="module")
 def refused(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, dict[str, Any]]:
     workdir = tmp_path_factory.mktemp("refused")
-    result = _run(workdir, "training.epochs=0", "model.weights=none", "evaluation.min_map_at_r=0.99")
+    result = _run(
+        workdir, "training.epochs=0", "model.weights=none", "evaluation.min_map_at_r=0.99"
+    )
     return workdir, result.summary
 
 

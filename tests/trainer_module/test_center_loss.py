@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -53,7 +55,7 @@ def batches(count: int, size: int = 16, seed: int = 0) -> list[Batch]:
     ]
 
 
-def built(**options: object) -> CenterLoss:
+def built(**options: Any) -> CenterLoss:
     layer = CenterLoss(C, **{"momentum": M, **options})
     layer.build((None, D))
     return layer
@@ -81,7 +83,7 @@ def test_loss_and_centers_follow_the_definition(
 
 def test_first_touch_is_the_class_mean_and_costs_nothing() -> None:
     layer = built(normalize=False, momentum=0.99)
-    f = np.float32([[1, 2, 3, 4, 5], [3, 4, 5, 6, 7], [9, 9, 9, 9, 9]])
+    f = np.array([[1, 2, 3, 4, 5], [3, 4, 5, 6, 7], [9, 9, 9, 9, 9]], np.float32)
     assert float(layer(f, np.array([2, 2, 4]), training=True)) == 0.0
     np.testing.assert_array_equal(layer.centers[2], [2, 3, 4, 5, 6])
     np.testing.assert_array_equal(layer.centers[4], f[2])

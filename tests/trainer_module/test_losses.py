@@ -24,8 +24,8 @@ def test_cross_entropy_follows_its_formula(smoothing: float) -> None:
 
 
 def test_rows_of_weight_zero_may_hold_anything() -> None:
-    logits = np.float32([[1.0, 2.0], [np.nan, 0.0]])
-    got = softmax_cross_entropy([0, 1], logits, sample_weight=np.float32([1, 0]))
+    logits = np.array([[1.0, 2.0], [np.nan, 0.0]], np.float32)
+    got = softmax_cross_entropy([0, 1], logits, sample_weight=np.array([1, 0], np.float32))
     assert float(got) == pytest.approx(np.log1p(np.exp(1.0)), rel=1e-6)
 
 

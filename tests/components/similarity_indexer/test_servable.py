@@ -1,0 +1,107 @@
+"""The served model on a stand-in for the Trainer's: search, padding, match flag, thumbnails."""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.similarity_indexer.executor import match_threshold
+from components.similarity_indexer.records import Gallery
+from components.similarity_indexer.servable import SimilarityModel, save
+
+
+class Floats(tf.Module):
+    """Embeds "images" that are two numbers in text form, such as b"1.0 0.5"."""
+
+    def _read(self, values: tf.Tensor) -> tf.Tensor:
+        numbers = tf.strings.to_number(tf.strings.split(values).to_tensor(shape=[None, 2]))
+        return tf.math.l2_normalize(numbers, axis=1)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def embed_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"embedding": self._read(image_bytes)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def embed_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"embedding": self._read(examples)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def classify_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        scores = tf.nn.softmax(self._read(image_bytes))
+        return {"class_names": tf.fill(tf.shape(scores), "x"), "scores": scores}
+
+
+def gallery(embeddings: list[list[float]], labels: list[int]) -> Gallery:
+    n = len(labels)
+    rows = np.array(embeddings, np.float32)
+    return Gallery(
+        ids=np.array([f"photo ü{i}".encode() for i in range(n)], object),
+        labels=np.array(labels, np.int64),
+        class_names=np.array([f"class {label}".encode() for label in labels], object),
+        embeddings=rows / np.linalg.norm(rows, axis=1, keepdims=True),
+        thumbnails=np.array([f"thumbnail {i}".encode() for i in range(n)], object),
+    )
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    folder: pathlib.Path = tmp_path_factory.mktemp("models")
+    tf.saved_model.save(Floats(), str(folder / "trained"))
+    images = gallery([[1, 0], [0, 1], [1, 1]], [7, 8, 7])
+    save(
+        SimilarityModel(str(folder / "trained"), images, k=5, threshold=0.7), str(folder / "served")
+    )
+    return tf.saved_model.load(str(folder / "served")).signatures
+
+
+def test_neighbours_come_by_cosine_and_are_padded(served: dict) -> None:
+    found = served["similar"](image_bytes=tf.constant(["2.0 0.0", "0.1 0.2"]))
+    found = {name: value.numpy() for name, value in found.items()}
+    assert {value.shape for value in found.values()} == {(2, 5)}
+    ids = [[identity.decode() for identity in row] for row in found["neighbour_ids"]]
+    assert ids[0] == ["photo ü0", "photo ü2", "photo ü1", "", ""]
+    assert ids[1] == ["photo ü2", "photo ü1", "photo ü0", "", ""]
+    np.testing.assert_allclose(found["neighbour_scores"][0], [1, 0.5**0.5, 0, -1, -1], atol=1e-6)
+    assert found["neighbour_labels"][0].tolist() == [7, 7, 8, -1, -1]
+    assert found["neighbour_class_names"][0].tolist() == [b"class 7", b"class 7", b"class 8", b"", b""]
+    assert found["is_match"][0].tolist() == [True, True, False, False, False]
+
+
+def test_serving_default_is_similar(served: dict) -> None:
+    photo = tf.constant(["0.3 0.4"])
+    one, other = served["serving_default"](image_bytes=photo), served["similar"](image_bytes=photo)
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_an_empty_batch_is_answered(served: dict) -> None:
+    found = served["similar"](image_bytes=tf.constant([], tf.string))
+    assert found["neighbour_ids"].shape == (0, 5)
+
+
+def test_thumbnails_by_id(served: dict) -> None:
+    found = served["thumbnail"](ids=tf.constant(["photo ü2", "photo ü0"]))["thumbnail_bytes"]
+    assert found.numpy().tolist() == [b"thumbnail 2", b"thumbnail 0"]
+    for unknown in ("", "zzz", "photo"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="not in the gallery"):
+            served["thumbnail"](ids=tf.constant(["photo ü2", unknown]))
+
+
+def test_threshold_is_the_lowest_precise_enough_and_ignores_the_query_itself() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(6), 5)
+    rows = rng.normal(size=(6, 8))[labels] + 0.7 * rng.normal(size=(30, 8))
+    images = gallery(rows.tolist(), labels.tolist())
+    cosines = images.embeddings.astype(np.float64) @ images.embeddings.T.astype(np.float64)
+    np.fill_diagonal(cosines, -np.inf)
+    nearest = np.argsort(-cosines, axis=1)[:, :4]
+    scores = np.take_along_axis(cosines, nearest, axis=1).ravel()
+    same = (labels[nearest] == labels[:, None]).ravel()
+    precise = [t for t in scores if same[scores >= t].mean() >= 0.8]
+    assert match_threshold(images, images, k=4, precision=0.8) == pytest.approx(
+        min(precise), abs=1e-6
+    )

@@ -1,0 +1,74 @@
+"""The command line as a user meets it: in a process of its own."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def flowersim(*arguments: str, cwd: pathlib.Path = ROOT) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline.cli", *arguments],
+        cwd=cwd,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_help_lists_every_command() -> None:
+    result = flowersim("--help")
+    assert result.returncode == 0
+    for command in ("run", "prepare", "serve", "query"):
+        assert f"\n    {command} " in result.stdout
+
+
+def test_help_needs_no_heavy_import() -> None:
+    code = (
+        "import sys; from pipeline.cli import main\n"
+        "try: main(['run', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('tensorflow', 'tfx', 'keras', 'numpy', 'pydantic') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--preset", "roses"], "unknown preset 'roses'; there are: demo, flowers102"),
+        (["run", "--set", "training.epoch=3"], "did you mean training.epochs?"),
+        (["run", "--set", "training.epochs=-1"], "training.epochs=-1 is not allowed"),
+    ],
+)
+def test_bad_settings_end_with_one_line_and_status_2(arguments: list[str], message: str) -> None:
+    result = flowersim(*arguments)
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("flowersim: ") and message in line
+
+
+def test_a_server_that_is_not_there_is_named(tmp_path: pathlib.Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"\xff\xd8\xff")
+    result = flowersim("query", str(photo), "--url", "http://127.0.0.1:9")
+    assert result.returncode == 1
+    assert "http://127.0.0.1:9" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_photo_that_is_not_there_is_named() -> None:
+    result = flowersim("query", "no such photo.jpg")
+    assert result.returncode == 1
+    assert "no such photo.jpg" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_serving_before_a_run_says_what_to_do(tmp_path: pathlib.Path) -> None:
+    result = flowersim("serve", "--workdir", str(tmp_path))
+    assert result.returncode == 1
+    assert "run the pipeline there first" in result.stderr and "Traceback" not in result.stderr

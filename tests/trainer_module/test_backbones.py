@@ -1,0 +1,116 @@
+"""Every backbone by name: what it takes, what it gives, and what happens without its weights."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+import urllib.error
+
+import keras
+import numpy as np
+import pytest
+
+from trainer_module.backbones import APPLICATIONS, available_backbones, build_backbone
+from trainer_module.efficientnet_lite import (
+    WeightsNotFoundError,
+    build_efficientnet_lite,
+    load_imagenet_weights,
+)
+
+PIXELS = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
+
+
+def test_names_are_unique_whatever_their_case():
+    names = available_backbones()
+    assert len({name.lower() for name in names}) == len(names) == 18
+    assert names[0] == "efficientnet_lite0" and "EfficientNetV2S" in names
+
+
+@pytest.mark.parametrize("name", APPLICATIONS.values())
+def test_keras_has_every_other_backbone(name: str):
+    build = getattr(keras.applications, name)
+    # Weights are checked before anything is built, so this is quick.
+    with pytest.raises(ValueError, match="weights"):
+        build(weights="no such weights")
+
+
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [
+        ("efficientnet_lite0", 1280),
+        ("EfficientNet_Lite2", 1280),
+        ("EfficientNetB0", 1280),
+        ("efficientnetv2b0", 1280),
+    ],
+)
+def test_pixels_to_pooled_features(name: str, width: int):
+    keras.utils.set_random_seed(0)
+    model = build_backbone(name, input_size=32, weights=None)
+    assert model.input_shape == (None, 32, 32, 3) and model.output_shape == (None, width)
+    features = np.asarray(model(PIXELS))
+    assert np.isfinite(features).all() and features.std() > 0
+    # Pixels are scaled inside: no first convolution sees 0 … 255.
+    inner = [*model.layers, *getattr(model.layers[-1], "layers", [])]
+    kinds = [type(layer) for layer in inner]
+    assert kinds.index(keras.layers.Rescaling) < kinds.index(keras.layers.Conv2D)
+
+
+def test_lite_scales_pixels_and_has_its_imagenet_weights():
+    network = build_efficientnet_lite("lite0", input_size=32)
+    load_imagenet_weights(network, "lite0")
+    expected = network((PIXELS - 127.0) / 128.0)
+    model = build_backbone("efficientnet_lite0", input_size=32)
+    np.testing.assert_allclose(model(PIXELS), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "EfficientNetV2B0"])
+def test_pixels_keep_their_precision_under_a_mixed_policy(name: str):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = build_backbone(name, input_size=32, weights=None)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert np.isfinite(np.asarray(model(PIXELS), np.float32)).all()
+    assert model.input.dtype == "float32"
+
+
+def test_an_unknown_name_is_named_with_those_there_are():
+    with pytest.raises(ValueError, match="unknown backbone 'ResNet50'; there are") as error:
+        build_backbone("ResNet50", input_size=32)
+    assert all(name in str(error.value) for name in available_backbones())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"input_size": 31}, "input_size is 31, but must be at least 32"),
+        ({"input_size": 32, "weights": "none"}, "unknown weights 'none'; there are 'imagenet'"),
+    ],
+)
+def test_bad_options_are_named(options: dict, message: str):
+    with pytest.raises(ValueError, match=message):
+        build_backbone("efficientnet_lite0", **options)
+
+
+def test_weights_that_cannot_be_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path):
+    def refuse(url: str, *_: object, **__: object) -> None:
+        raise urllib.error.URLError(f"no route to {url}")
+
+    from keras.src.utils import file_utils
+
+    monkeypatch.setattr(file_utils, "urlretrieve", refuse)
+    monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(tmp_path))
+    with pytest.raises(WeightsNotFoundError) as error:
+        build_backbone("EfficientNetB0", input_size=32)
+    message = str(error.value)
+    assert "imagenet weights of EfficientNetB0 could not be downloaded" in message
+    assert "no route to" in message and "efficientnet_lite0" in message
+
+
+def test_names_can_be_had_without_keras():
+    code = (
+        "import sys; from trainer_module.backbones import available_backbones;"
+        "assert available_backbones(); sys.exit('keras' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
