@@ -33,7 +33,8 @@ def test_help_needs_no_heavy_import() -> None:
         "import sys; from pipeline.cli import main\n"
         "try: main(['run', '--help'])\n"
         "except SystemExit: pass\n"
-        "print([m for m in ('tensorflow', 'tfx', 'keras', 'numpy', 'pydantic') if m in sys.modules])"
+        "heavy = ('tensorflow', 'tfx', 'keras', 'numpy', 'pydantic')\n"
+        "print([module for module in heavy if module in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert result.stdout.splitlines()[-1] == "[]"

@@ -43,5 +43,14 @@ def test_steps_are_recorded(followed: tuple[ProgressHandler, io.StringIO]) -> No
 
 def test_lines_are_short(followed: tuple[ProgressHandler, io.StringIO]) -> None:
     epoch, finished = followed[1].getvalue().splitlines()
-    assert epoch.split() == "epoch 1/2 loss 1.25 accuracy 0.5 val_recall_at_1 0.4".split()
+    assert epoch.split() == [
+        "epoch",
+        "1/2",
+        "loss",
+        "1.25",
+        "accuracy",
+        "0.5",
+        "val_recall_at_1",
+        "0.4",
+    ]
     assert finished.split()[:3] == ["[", "1/2]", "Trainer"]

@@ -12,13 +12,13 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def run_python() -> Callable[[str], subprocess.CompletedProcess]:
-    """Gives `run_python(code)`: runs code in a fresh interpreter, and fails if that fails."""
+def run_python() -> Callable[..., subprocess.CompletedProcess]:
+    """Gives `run_python(code, *arguments)`: runs it in a fresh interpreter; fails if that fails."""
     root = pathlib.Path(__file__).resolve().parents[2]
 
-    def run(code: str) -> subprocess.CompletedProcess:
+    def run(code: str, *arguments: str) -> subprocess.CompletedProcess:
         result = subprocess.run(
-            [sys.executable, "-c", code],
+            [sys.executable, "-c", code, *arguments],
             cwd=root,
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
             capture_output=True,

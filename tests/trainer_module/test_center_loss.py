@@ -223,7 +223,7 @@ def test_arguments_out_of_range(options: dict) -> None:
         CenterLoss(**{"num_classes": C, **options})
 
 
-REPLICAS = '''
+REPLICAS = """
 import numpy as np, tensorflow as tf
 from trainer_module.center_loss import CenterLoss
 from trainer_module.losses import softmax_cross_entropy
@@ -257,7 +257,7 @@ for cut in (5, 0, 16, 9, 8):  # also an empty replica
         softmax, softmax_cross_entropy(y, f, label_smoothing=0.1, sample_weight=w), atol=1e-6)
     np.testing.assert_allclose(mirrored.centers.numpy(), single.centers.numpy(), atol=1e-6)
 print("equal")
-'''
+"""
 
 
 def test_two_replicas_are_as_one_with_all_rows(run_python) -> None:

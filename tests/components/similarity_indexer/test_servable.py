@@ -66,7 +66,13 @@ def test_neighbours_come_by_cosine_and_are_padded(served: dict) -> None:
     assert ids[1] == ["photo ü2", "photo ü1", "photo ü0", "", ""]
     np.testing.assert_allclose(found["neighbour_scores"][0], [1, 0.5**0.5, 0, -1, -1], atol=1e-6)
     assert found["neighbour_labels"][0].tolist() == [7, 7, 8, -1, -1]
-    assert found["neighbour_class_names"][0].tolist() == [b"class 7", b"class 7", b"class 8", b"", b""]
+    assert found["neighbour_class_names"][0].tolist() == [
+        b"class 7",
+        b"class 7",
+        b"class 8",
+        b"",
+        b"",
+    ]
     assert found["is_match"][0].tolist() == [True, True, False, False, False]
 
 

@@ -84,10 +84,12 @@ def test_light_from_behind_shines_through_what_is_translucent():
 def test_shadow_falls_away_from_the_sun():
     ground = _square(40.0, (20.0, 20.0, 0.0), (1.0, 1.0, 1.0))
     block = _square(8.0, (20.0, 20.0, 4.0), (0.0, 0.0, 0.0))
-    # The sun is to the left and 45 degrees up: the shadow is 4 pixels to the right of the block.
+    # The sun is to the left and 45 degrees up, the block covers columns 16 to 24 at a height of 4:
+    # the shadow cannot reach beyond column 28.
     colour = render([ground, block], 40, 40, _light((-1.0, 0.0, 1.0)), reach=8.0).colour[..., 0]
-    assert colour[20, 26] < 0.8 * colour[20, 36]
-    np.testing.assert_allclose(colour[20, 13], colour[20, 4], rtol=1e-5)
+    assert colour[20, 25] < 0.8 * colour[20, 36]
+    np.testing.assert_allclose(colour[20, 28:], colour[20, 36], rtol=1e-5)
+    np.testing.assert_allclose(colour[20, :16], colour[20, 36], rtol=1e-5)
 
 
 def test_gaps_between_points_are_closed():
