@@ -87,6 +87,8 @@ def create_pipeline(
         preprocessing_fn=f"{PREPROCESSING}.preprocessing_fn",
         # Evaluation and indexing read raw examples, as a server does.
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "validation"]),
+        # StatisticsGen has made those of the raw data, and PNGs tell no more.
+        disable_statistics=True,
         custom_config={
             "canonical_size": settings.images.canonical_size,
             BATCH_SIZE_KEY: settings.images.transform_batch_size,

@@ -87,6 +87,7 @@ def train(
                 initial_epoch=progress.epoch,
                 verbose=0,
                 callbacks=[
+                    ReseedDropout(training.seed),
                     StopOnNonFiniteLoss(),
                     RetrievalValidation(validation),
                     SaveEveryEpoch(checkpoints, progress, MONITOR),
@@ -150,6 +151,25 @@ def _optimizer(training: TrainingConfig, steps: int) -> keras.optimizers.Optimiz
 
 def _pooled(model: EmbeddingModel) -> Callable[[Any], Any]:
     return lambda images: keras.ops.cast(model.backbone(images, training=False), "float32")
+
+
+class ReseedDropout(keras.callbacks.Callback):
+    """Sets random generators of layers at the start of each epoch, by seed and epoch alone.
+
+    Keras does not save their state with the weights: without this, a resumed training would draw
+    other masks than an uninterrupted one.
+    """
+
+    def __init__(self, seed: int) -> None:
+        """Keeps the seed of the training."""
+        super().__init__()
+        self._seed = seed
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Sets every generator to a state of its own."""
+        states = [v for v in self.model.variables if v.path.endswith("seed_generator_state")]
+        for index, state in enumerate(states):
+            state.assign([self._seed + index, epoch])
 
 
 class StopOnNonFiniteLoss(keras.callbacks.Callback):

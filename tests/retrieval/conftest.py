@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-KINDS = ("normal", "ties", "near_ties", "positive")
-
 MakeRows = Callable[[str, int, int, np.random.Generator], np.ndarray]
 Rank = Callable[..., list[list[tuple[float, int]]]]
 Evaluate = Callable[..., dict[str, list[float]]]
@@ -32,11 +30,11 @@ def evaluate() -> Evaluate:
 
 
 def _make_rows(kind: str, rows: int, dim: int, rng: np.random.Generator) -> np.ndarray:
-    """Rows that are easy to rank, or hard: many equal, many almost equal, or all in one cone."""
+    """Rows that are easy to rank, or hard: many equal, few or all almost equal, all in one cone."""
     if kind == "ties":
         return rng.integers(-1, 2, (rows, dim)).astype(np.float64)
-    if kind == "near_ties":
-        centre = rng.normal(size=(1 + rows // 8, dim))
+    if kind in ("near_ties", "crowd"):
+        centre = rng.normal(size=(1 if kind == "crowd" else 1 + rows // 8, dim))
         noise = rng.normal(size=(rows, dim)) * 1e-7
         return centre[rng.integers(0, len(centre), rows)] + noise
     if kind == "positive":

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from retrieval.metrics import per_query_metrics, retrieval_metrics
 from retrieval.ranks import relevant_ranks
 
-KINDS = ("normal", "ties", "near_ties", "positive")
+KINDS = ("normal", "ties", "near_ties", "crowd", "positive")
 KS = (1, 3, 100)
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from retrieval import rows, search, tf_search
 
-KINDS = ("normal", "ties", "near_ties", "positive")
+KINDS = ("normal", "ties", "near_ties", "crowd", "positive")
 
 
 def _assert_same(found: tuple, expected: tuple) -> None:
