@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 from typing import Any
 
@@ -118,4 +119,6 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         )
         for artifact in (index, servable):
             artifact.set_int_custom_property("gallery_size", len(gallery))
-            artifact.set_float_custom_property("match_threshold", threshold)
+            # ML Metadata cannot store infinity; without the property, nothing is a match.
+            if math.isfinite(threshold):
+                artifact.set_float_custom_property("match_threshold", threshold)
