@@ -37,7 +37,7 @@ def test_presets_load(name: str):
 def test_a_preset_overrides_defaults_and_leaves_the_rest():
     demo, default = load_settings("demo"), Settings()
     assert demo.training.epochs != default.training.epochs
-    assert demo.training.batch_size == default.training.batch_size
+    assert demo.training.weight_decay == default.training.weight_decay
     assert load_settings("flowers102").data.dataset == "oxford_flowers102"
 
 
