@@ -6,8 +6,10 @@ Nothing here knows how anything is done; `--help` must answer at once, so no hea
 from __future__ import annotations
 
 import argparse
+import os
 import pathlib
 import sys
+import warnings
 from collections.abc import Sequence
 
 DEFAULT_PRESET = "demo"
@@ -151,6 +153,9 @@ def _prepare(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    # Before TensorFlow is loaded: the terminal is for what the server itself has to say.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore", category=FutureWarning)
     from serving.model_server import ServerOptions, serve
 
     folder = options.workdir / "serving"
