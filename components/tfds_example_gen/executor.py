@@ -1,4 +1,4 @@
-"""The Beam work of TfdsExampleGen: TFDS records in, tf.Examples with DESIGN's features out.
+"""The Beam work of TfdsExampleGen: TFDS records in, tf.Examples for the pipeline out.
 
 TFDS stores `tf.train.Example`s that hold the image as it was encoded; those bytes are passed on
 as they are. Decoding belongs to Transform.
