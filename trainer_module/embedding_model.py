@@ -14,6 +14,11 @@ from trainer_module.losses import CosineClassifier, softmax_cross_entropy
 from trainer_module.replicas import number_of_replicas
 
 
+def unit_length(features: Any) -> Any:
+    """Scales each row of `[B, D]` to length 1; what is compared in retrieval."""
+    return ops.normalize(features, axis=-1)
+
+
 class EmbeddingModel(keras.Model):
     """Images to embeddings and class logits, trained with softmax plus λ · center loss.
 
@@ -81,7 +86,7 @@ class EmbeddingModel(keras.Model):
 
     def embed(self, images: Any) -> Any:
         """Embeds images for retrieval: float32 `[B, D]`, rows of length 1."""
-        return ops.normalize(self.features(images), axis=-1)
+        return unit_length(self.features(images))
 
     def call(self, images: Any, training: bool = False) -> dict[str, Any]:
         """Returns `features` `[B, D]` and `logits` `[B, C]`, both float32."""

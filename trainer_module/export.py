@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer_module import features, images
-from trainer_module.embedding_model import EmbeddingModel
+from trainer_module.embedding_model import EmbeddingModel, unit_length
 
 
 class ExportedModel(tf.Module):
@@ -38,10 +38,13 @@ class ExportedModel(tf.Module):
         # Only these layers: tracking the whole model would save the centers and the optimizer.
         self.layers = [layer for layer in (model.backbone, model.projection) if layer is not None]
         self.head = model.head
-        self._embed = model.embed
-        self._classify = lambda batch: model.head(model.features(batch))
         self._canonical_size = canonical_size
         self._input_size = input_size
+        # A function of its own: the signatures share one trace of decoder and backbone.
+        self._features = tf.function(
+            lambda encoded: model.features(self._batch(encoded)),
+            input_signature=[tf.TensorSpec([None], tf.string)],
+        )
         self.class_names = tf.Variable(list(class_names), trainable=False, name="class_names")
 
     def _batch(self, encoded: tf.Tensor) -> tf.Tensor:
@@ -52,20 +55,23 @@ class ExportedModel(tf.Module):
         shape = [self._input_size, self._input_size, 3]
         return tf.map_fn(one, encoded, fn_output_signature=tf.TensorSpec(shape, tf.float32))
 
+    def _embed(self, encoded: tf.Tensor) -> tf.Tensor:
+        return unit_length(self._features(encoded))
+
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def embed_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Serialized raw examples `[B]` to unit embeddings `[B, D]`."""
-        return {"embedding": self._embed(self._batch(features.parse_image(examples)))}
+        return {"embedding": self._embed(features.parse_image(examples))}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def embed_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Encoded images `[B]` to unit embeddings `[B, D]`."""
-        return {"embedding": self._embed(self._batch(image_bytes))}
+        return {"embedding": self._embed(image_bytes)}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def classify_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Encoded images `[B]` to class names and probabilities `[B, C]`, best first."""
-        probabilities = tf.nn.softmax(self._classify(self._batch(image_bytes)))
+        probabilities = tf.nn.softmax(self.head(self._features(image_bytes)))
         scores, indices = tf.math.top_k(probabilities, k=probabilities.shape[-1])
         return {"class_names": tf.gather(self.class_names, indices), "scores": scores}
 

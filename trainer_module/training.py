@@ -74,7 +74,7 @@ def train(
         validation = evaluation_batches(validation_patterns, config)
         with _strategy().scope():
             model = _compiled_model(config, num_classes, steps)
-        frozen = measure(lambda images: _pooled(model)(images), validation)
+        frozen = measure(_pooled(model), validation)
         logging.info("Frozen backbone on validation: %s", frozen)
         checkpoints = CheckpointFolder(checkpoint_folder)
         progress = checkpoints.restore(model)
@@ -150,7 +150,9 @@ def _optimizer(training: TrainingConfig, steps: int) -> keras.optimizers.Optimiz
 
 
 def _pooled(model: EmbeddingModel) -> Callable[[Any], Any]:
-    return lambda images: keras.ops.cast(model.backbone(images, training=False), "float32")
+    return tf.function(
+        lambda images: keras.ops.cast(model.backbone(images, training=False), "float32")
+    )
 
 
 class ReseedDropout(keras.callbacks.Callback):

@@ -47,13 +47,13 @@ class _Embedder:
 class _Embed(beam.DoFn):
     """Embeds batches of serialized examples; the model is loaded once for each process."""
 
-    def __init__(self, model_folder: str, thumbnail_size: int) -> None:
+    def __init__(self, model_folder: str, thumbnail_size: int, loaded: shared.Shared) -> None:
         self._model_folder = model_folder
         self._thumbnail_size = thumbnail_size
-        self._handle = shared.Shared()
+        self._loaded = loaded
 
     def setup(self) -> None:
-        self._embedder = self._handle.acquire(
+        self._embedder = self._loaded.acquire(
             lambda: _Embedder(self._model_folder, self._thumbnail_size), tag=self._model_folder
         )
 
@@ -72,6 +72,7 @@ class EmbedSplit(beam.PTransform):
         *,
         thumbnail_size: int,
         batch: int,
+        loaded: shared.Shared,
     ) -> None:
         """Keeps the paths.
 
@@ -81,11 +82,12 @@ class EmbedSplit(beam.PTransform):
             model_folder: The Trainer's SavedModel.
             thumbnail_size: Shorter side of thumbnails in pixels.
             batch: Images embedded at a time.
+            loaded: Holds the loaded model of a process; one for all splits of a pipeline.
         """
         super().__init__()
         self._pattern = pattern
         self._prefix = f"{output_folder}/{records.FILE_PREFIX}"
-        self._embed = _Embed(model_folder, thumbnail_size)
+        self._embed = _Embed(model_folder, thumbnail_size, loaded)
         self._batch = batch
 
     def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from absl import logging
+from apache_beam.utils import shared
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
@@ -94,6 +95,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 f"gallery.splits and gallery.calibration_split name {', '.join(missing)}; "
                 f"the data has the splits {', '.join(present)}"
             )
+        loaded = shared.Shared()
         with self._make_beam_pipeline() as pipeline:
             for split in wanted:
                 pattern = os.path.join(artifact_utils.get_split_uri([examples], split), "*")
@@ -103,6 +105,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                     model_folder,
                     thumbnail_size=config.thumbnail_size,
                     batch=BATCH_SIZE,
+                    loaded=loaded,
                 )
 
         gallery = records.read(index.uri, config.splits)
