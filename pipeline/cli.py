@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(error)
         return 2
     except KeyboardInterrupt:
-        _complain("interrupted")
+        _complain("interrupted; the same command goes on from here")
         return 130
     except Exception as error:
         if getattr(options, "verbose", False) or not _is_expected(error):
@@ -40,9 +40,11 @@ def _is_expected(error: Exception) -> bool:
     """Whether an error's own message is what the user needs, without a traceback."""
     from pipeline.local_runner import RunFailedError
     from pipeline.prepare import PrepareError
+    from pipeline.workdir_lock import WorkdirBusyError
     from serving.client import ClientError
 
-    return isinstance(error, (RunFailedError, PrepareError, ClientError, FileNotFoundError))
+    expected = (RunFailedError, PrepareError, WorkdirBusyError, ClientError, FileNotFoundError)
+    return isinstance(error, expected)
 
 
 def _complain(error: object) -> None:
@@ -60,6 +62,25 @@ def _parser() -> argparse.ArgumentParser:
         "run", help="run the pipeline: data in, a blessed and pushed model out"
     )
     _add_settings(run)
+    _add_workdir(run)
+    run.add_argument(
+        "--from",
+        dest="first",
+        metavar="COMPONENT",
+        help="run from this component on; what it needs is taken from the latest run as it is, "
+        "whatever has changed since",
+    )
+    run.add_argument(
+        "--to",
+        dest="last",
+        metavar="COMPONENT",
+        help="run this component and what it needs, nothing after it",
+    )
+    run.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="repeat every component, changed or not (the same as --set run.cache=false)",
+    )
     run.add_argument(
         "--query",
         action="store_true",
@@ -72,8 +93,20 @@ def _parser() -> argparse.ArgumentParser:
         "prepare", help="only bring the dataset into its prepared folder (run does this too)"
     )
     _add_settings(prepare)
+    _add_workdir(prepare)
     _add_verbose(prepare)
     prepare.set_defaults(command=_prepare)
+
+    settings = commands.add_parser(
+        "settings", help="list every setting with its value, range, default and meaning"
+    )
+    _add_settings(settings)
+    form = settings.add_mutually_exclusive_group()
+    form.add_argument(
+        "--yaml", action="store_true", help="as a preset file, to change and give to --preset"
+    )
+    form.add_argument("--markdown", action="store_true", help="as a Markdown table")
+    settings.set_defaults(command=_settings)
 
     serve = commands.add_parser("serve", help="serve the newest pushed model over REST")
     serve.add_argument(
@@ -99,7 +132,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         default=DEFAULT_PRESET,
-        help="settings to start from: demo or flowers102 (default: %(default)s)",
+        help="settings to start from: demo, flowers102, or a file as flowersim settings --yaml "
+        "writes it, with a name that ends in .yaml (default: %(default)s)",
     )
     parser.add_argument(
         "--set",
@@ -107,8 +141,12 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="KEY=VALUE",
         dest="overrides",
-        help="change one setting, for instance training.epochs=5; may be given several times",
+        help="change one setting, for instance training.epochs=5; may be given several times; "
+        "flowersim settings lists them",
     )
+
+
+def _add_workdir(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workdir", type=pathlib.Path, help="folder for all results (default: runs/PRESET)"
     )
@@ -122,9 +160,17 @@ def _run(options: argparse.Namespace) -> int:
     from pipeline.local_runner import run
     from pipeline.settings_loader import load_settings
 
-    settings = load_settings(options.preset, options.overrides)
-    workdir = options.workdir or pathlib.Path("runs", options.preset)
-    result = run(settings, workdir, preset=options.preset, verbose=options.verbose)
+    overrides = [*options.overrides, *(["run.cache=false"] if options.no_cache else [])]
+    settings = load_settings(options.preset, overrides)
+    workdir = _workdir(options)
+    result = run(
+        settings,
+        workdir,
+        preset=pathlib.Path(options.preset).stem,
+        first=options.first,
+        last=options.last,
+        verbose=options.verbose,
+    )
     pushed = result.summary["pushed_model"]
     if options.query and pushed:
         from pipeline.run_log import run_log
@@ -142,13 +188,35 @@ def _prepare(options: argparse.Namespace) -> int:
     from pipeline.prepare import prepare
     from pipeline.run_log import run_log
     from pipeline.settings_loader import load_settings
+    from pipeline.workdir_lock import locked
 
     settings = load_settings(options.preset, options.overrides)
-    workdir = (options.workdir or pathlib.Path("runs", options.preset)).resolve()
-    with run_log(workdir / "logs" / "prepare.log", verbose=options.verbose):
+    workdir = _workdir(options).resolve()
+    workdir.mkdir(parents=True, exist_ok=True)
+    with locked(workdir), run_log(workdir / "logs" / "prepare.log", verbose=options.verbose):
         data = prepare(settings.data, workdir)
     sizes = ", ".join(f"{count} {split}" for split, count in data.split_sizes.items())
     print(f"{data.folder}: {len(data.class_names)} classes; {sizes}")
+    return 0
+
+
+def _workdir(options: argparse.Namespace) -> pathlib.Path:
+    return options.workdir or pathlib.Path("runs", pathlib.Path(options.preset).stem)
+
+
+def _settings(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from pipeline.settings_help import markdown, preset_yaml, print_settings
+    from pipeline.settings_loader import load_settings
+
+    settings = load_settings(options.preset, options.overrides)
+    if options.yaml:
+        print(preset_yaml(settings), end="")
+    elif options.markdown:
+        print(markdown(settings))
+    else:
+        print_settings(settings, Console(highlight=False))
     return 0
 
 

@@ -16,6 +16,10 @@ from typing import Any
 
 from pipeline.run_log import run_log
 from pipeline.settings import Settings
+from pipeline.workdir_lock import locked
+
+# TensorFlow's messages may hold a whole graph.
+_MESSAGE_LINES = 15
 
 
 class RunFailedError(RuntimeError):
@@ -44,20 +48,27 @@ def run(
     workdir: str | os.PathLike[str],
     *,
     preset: str = "custom",
+    first: str | None = None,
+    last: str | None = None,
     verbose: bool = False,
 ) -> RunResult:
-    """Runs the whole DAG; results of unchanged components are taken from earlier runs.
+    """Runs the DAG or a part of it; unchanged components' results are taken from earlier runs.
 
     Args:
         settings: All knobs.
         workdir: Folder of everything that runs write; made if it does not exist.
         preset: Name for the summary.
+        first: Component to start from, with the latest run's results of all that comes before;
+            None to start at the beginning.
+        last: Component to end with; None to go on to the end.
         verbose: Print what libraries log in place of writing it to a file.
 
     Returns:
         The summary; a model that was not blessed is a result, no error.
 
     Raises:
+        SettingsError: There is no component `first` or `last`, or nothing between them.
+        WorkdirBusyError: Another run works in the workdir.
         PrepareError: The dataset cannot be brought in.
         RunFailedError: A component failed.
     """
@@ -66,17 +77,18 @@ def run(
     started = time.monotonic()
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     log = root / "logs" / f"run-{stamp}.log"
-    with run_log(log, verbose=verbose) as console:
+    with locked(root), run_log(log, verbose=verbose) as console:
         console.print(f"flowersim {preset} in {root}", soft_wrap=True)
         if not verbose:
             console.print(f"log  {log}", soft_wrap=True)
-        return _run(settings, root, preset, started, console, log)
+        return _run(settings, root, preset, (first, last), started, console, log)
 
 
 def _run(
     settings: Settings,
     root: pathlib.Path,
     preset: str,
+    part: tuple[str | None, str | None],
     started: float,
     console: Any,
     log: pathlib.Path,
@@ -93,6 +105,7 @@ def _run(
     from tfx import v1 as tfx
 
     from pipeline.lineage import latest_run, open_store
+    from pipeline.partial_run import select
     from pipeline.pipeline import create_pipeline, places_in
     from pipeline.progress import ProgressHandler
     from pipeline.summary import build_summary, print_summary, write_summary
@@ -109,10 +122,11 @@ def _run(
             tfx.orchestration.metadata.sqlite_metadata_connection_config(str(metadata))
         ),
     )
+    names, options = select(dag, *part)
     status, error = "failed", None
-    with ProgressHandler(console, [component.id for component in dag.components]) as progress:
+    with ProgressHandler(console, names) as progress:
         try:
-            tfx.orchestration.LocalDagRunner().run(dag)
+            tfx.orchestration.LocalDagRunner().run(dag, options)
             status = "succeeded"
         except KeyboardInterrupt:
             status, error = "interrupted", "interrupted"
@@ -120,7 +134,7 @@ def _run(
         except Exception as cause:
             component = progress.running.id if progress.running else "the pipeline"
             error = f"{component} failed: {_first_line(cause)}"
-            raise RunFailedError(f"{component} failed: {cause}\nfull log: {log}") from cause
+            raise RunFailedError(_explain(component, cause, part[0], log)) from cause
         finally:
             summary = build_summary(
                 preset=preset,
@@ -146,6 +160,22 @@ def _beam_args(given: Sequence[str]) -> list[str]:
     if not {"--runner=FnApiRunner", "--runner=DirectRunner"} & set(given):
         return list(given)
     return [*given, "--sdk_container_image=this-environment"]
+
+
+def _explain(component: str, cause: Exception, first: str | None, log: pathlib.Path) -> str:
+    """What failed and why, where more is written, and what to do."""
+    if first and isinstance(cause, LookupError):
+        return (
+            f"--from {first} needs the results of the components before it, and the latest run in "
+            f"this workdir has not got them all ({cause}): run without --from\nfull log  {log}"
+        )
+    lines = (str(cause).strip() or type(cause).__name__).splitlines()
+    if len(lines) > _MESSAGE_LINES:
+        lines[_MESSAGE_LINES:] = [f"... ({len(lines) - _MESSAGE_LINES} more lines in the log)"]
+    return (
+        f"{component} failed: " + "\n".join(lines) + f"\nfull log  {log}\n"
+        "the same command goes on from here: components that have finished are not repeated"
+    )
 
 
 def _first_line(error: BaseException) -> str:

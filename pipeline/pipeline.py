@@ -18,6 +18,7 @@ from components.pusher.component import AtomicPusher
 from components.retrieval_evaluator.config import EXTRACTOR_MODULE, Thresholds, eval_config
 from components.similarity_indexer.component import SimilarityIndexer
 from components.tfds_example_gen.component import TfdsExampleGen
+from components.tfds_example_gen.config import IngestionConfig
 from pipeline.code_hash import code_hash
 from pipeline.prepare import SPLITS
 from pipeline.settings import Settings
@@ -68,7 +69,12 @@ def create_pipeline(
     example_gen = TfdsExampleGen(
         folder=places.dataset,
         splits=SPLITS,
-        code_hash=code_hash("components.tfds_example_gen.executor"),
+        config=IngestionConfig(
+            canonical_size=settings.images.canonical_size,
+            max_bad_share=settings.data.max_bad_share,
+            drop_leaks=settings.data.drop_leaks,
+            code=code_hash("components.tfds_example_gen.executor"),
+        ),
     )
     schema_gen = tfx.components.ImportSchemaGen(schema_file=places.schema)
     statistics_gen = tfx.components.StatisticsGen(

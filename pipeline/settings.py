@@ -88,6 +88,16 @@ class DataSettings(Section):
         description="folder of photos to use in place of a dataset: CLASS/*.jpg, or "
         "SPLIT/CLASS/*.jpg with splits train, validation and test",
     )
+    max_bad_share: Share = Field(
+        default=0.05,
+        description="share of images that may be undecodable; they are left out, and above it the "
+        "run fails",
+    )
+    drop_leaks: bool = Field(
+        default=False,
+        description="leave out of validation and test what is byte for byte an image of an "
+        "earlier split (train, validation, test)",
+    )
     division: DivisionSettings = DivisionSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
 

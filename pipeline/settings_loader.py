@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.resources
+import pathlib
 import re
 import types
 import typing
@@ -45,7 +46,7 @@ def load_settings(preset: str = "demo", overrides: Iterable[str] = ()) -> Settin
     """Builds the settings tree.
 
     Args:
-        preset: Name of a packaged preset.
+        preset: Name of a packaged preset, or path of a preset file (`*.yaml`).
         overrides: Strings `section.key=value`; later ones win. The value is in YAML syntax, but
             for settings that hold text: there it is taken as it is, unless it is in quotes or null.
 
@@ -55,10 +56,7 @@ def load_settings(preset: str = "demo", overrides: Iterable[str] = ()) -> Settin
     Raises:
         SettingsError: An unknown preset or key, or a value of the wrong type or out of range.
     """
-    if preset not in preset_names():
-        raise SettingsError(f"unknown preset {preset!r}; there are: {', '.join(preset_names())}")
-    text = (importlib.resources.files("pipeline") / "presets" / f"{preset}.yaml").read_text("utf-8")
-    tree: dict[str, Any] = yaml.load(text, _Yaml) or {}
+    tree = _read_preset(preset)
     for override in overrides:
         _apply(tree, override)
     try:
@@ -70,6 +68,31 @@ def load_settings(preset: str = "demo", overrides: Iterable[str] = ()) -> Settin
         raise SettingsError(
             "\n".join(_explain(item) for item in items if item["loc"] not in inner)
         ) from None
+
+
+def _read_preset(preset: str) -> dict[str, Any]:
+    if preset in preset_names():
+        source = importlib.resources.files("pipeline") / "presets" / f"{preset}.yaml"
+        text = source.read_text("utf-8")
+    elif preset.endswith((".yaml", ".yml")):
+        try:
+            text = pathlib.Path(preset).expanduser().read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"cannot read the preset {preset}: {error}") from None
+    else:
+        raise SettingsError(
+            f"unknown preset {preset!r}; there are: {', '.join(preset_names())}; "
+            "a preset of your own is a path that ends in .yaml"
+        )
+    try:
+        tree = yaml.load(text, _Yaml)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"the preset {preset} is not valid YAML: {error}") from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise SettingsError(f"the preset {preset} must hold sections such as training:")
+    return tree
 
 
 def iter_fields(

@@ -36,7 +36,7 @@ def build_summary(
         status: `succeeded`, `failed` or `interrupted`.
         steps: The components that were started.
         run: What they wrote; None if nothing.
-        split_sizes: Images by split.
+        split_sizes: Images by split, before ingestion looked at them.
         seconds: Duration of the whole run.
         error: Why it did not succeed.
 
@@ -53,14 +53,15 @@ def build_summary(
 
             metrics[split] = read_overall(evaluation.uri)
     blessing = outputs.get(("Evaluator", "blessing"))
-    blessed = bool(blessing and blessing.properties.get("blessed"))
-    if blessing and not blessed:
+    blessed = bool(blessing.properties.get("blessed")) if blessing else None
+    if blessed is False:
         from components.retrieval_evaluator.config import failed_thresholds
 
         reasons = failed_thresholds(outputs["Evaluator", "evaluation"].uri)
     pushed = outputs.get(("Pusher", "pushed_model"))
     path = pushed.properties.get("pushed_destination") if blessed and pushed else None
     index = outputs.get(("SimilarityIndexer", "servable"))
+    ingestion = _ingestion(run)
     return {
         "status": status,
         "error": error,
@@ -74,7 +75,9 @@ def build_summary(
             }
             for step in steps
         ],
-        "images": dict(split_sizes),
+        "images": ingestion["images"] if ingestion else dict(split_sizes),
+        "bad_images": ingestion["bad_images"] if ingestion else [],
+        "duplicates": ingestion["duplicates"] if ingestion else [],
         "metrics": metrics,
         "frozen_backbone": _frozen(run),
         "blessed": blessed,
@@ -84,6 +87,16 @@ def build_summary(
         "match_threshold": index.properties.get("match_threshold") if index else None,
         "duration_seconds": round(seconds, 3),
     }
+
+
+def _ingestion(run: Run | None) -> dict[str, Any] | None:
+    """What ingestion left, could not use, and found to be copies; None if it did not come to it."""
+    examples = run.outputs.get(("TfdsExampleGen", "examples")) if run else None
+    if examples is None:
+        return None
+    # Spelled out, since importing the component's report would import TensorFlow.
+    with open(os.path.join(examples.uri, "ingestion.json"), encoding="utf-8") as file:
+        return json.load(file)
 
 
 def _frozen(run: Run | None) -> dict[str, dict[str, float]]:
@@ -105,6 +118,24 @@ def write_summary(workdir: str | os.PathLike[str], summary: Mapping[str, Any]) -
     return path
 
 
+def _about_data(summary: Mapping[str, Any]) -> list[str]:
+    """What a person should know of images that were left out, or are there twice."""
+    lines = []
+    if bad := summary["bad_images"]:
+        lines.append(f"left out {len(bad)} images that cannot be decoded, listed in the summary")
+    if groups := summary["duplicates"]:
+        leaks = sum(len({image["split"] for image in group["images"]}) > 1 for group in groups)
+        dropped = sum(len(group["dropped"]) for group in groups)
+        if dropped:
+            end = f", {dropped} copies dropped"
+        elif leaks:
+            end = ", kept (data.drop_leaks=true drops the copies)"
+        else:
+            end = ""
+        lines.append(f"{len(groups)} images occur more than once, {leaks} across splits{end}")
+    return lines
+
+
 def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     """Prints the results as a table, then the verdict in words."""
     table = Table(pad_edge=False, box=None, header_style="bold")
@@ -120,10 +151,17 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     for label, values in rows:
         table.add_row(label, *(f"{values[name]:.4f}" if name in values else "–" for name in shown))
     console.print()
-    console.print(table)
+    if rows:
+        console.print(table)
     console.print()
-    if summary["blessed"]:
+    for line in _about_data(summary):
+        console.print(line, soft_wrap=True)
+    if summary["pushed_model"]:
         console.print(f"blessed  pushed to {summary['pushed_model']}", soft_wrap=True)
+    elif summary["blessed"]:
+        console.print("blessed, and not pushed by this part of the pipeline")
+    elif summary["blessed"] is None:
+        console.print("not evaluated by this part of the pipeline")
     else:
         console.print("not blessed, so not pushed:")
         for reason in summary["not_blessed_because"]:

@@ -6,11 +6,11 @@ dataset never meets a stale cache.
 
 from __future__ import annotations
 
-from google.protobuf import any_pb2, struct_pb2
 from tfx import v1 as tfx
 from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.dsl.components.base import executor_spec
 
+from components.tfds_example_gen.config import IngestionConfig
 from components.tfds_example_gen.executor import Executor
 
 
@@ -18,23 +18,21 @@ class TfdsExampleGen(FileBasedExampleGen):
     """Reads a prepared TFDS folder (`DATA_DIR/NAME/VERSION`) into Examples.
 
     Each example has `image` (the original encoded bytes), `label` (int64), `class_name`, `id` and
-    `split` (bytes).
+    `split` (bytes). The artifact also holds `ingestion.json`: which images could not be used and
+    why, and which are copies of each other.
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
 
-    def __init__(self, folder: str, splits: tuple[str, ...], code_hash: str) -> None:
+    def __init__(self, folder: str, splits: tuple[str, ...], config: IngestionConfig) -> None:
         """Describes the component.
 
         Args:
             folder: The prepared folder; a local path or a bucket URL.
-            splits: Names of the splits to read, each of which has files `*-SPLIT.tfrecord*`.
-            code_hash: Digest of the code that reads it; part of the cache key.
+            splits: Names of the splits to read, each of which has files `*-SPLIT.tfrecord*`; of
+                copies in several splits, those in the first count as the original.
+            config: How images are checked.
         """
-        code = struct_pb2.Struct()
-        code.update({"code": code_hash})
-        packed = any_pb2.Any()
-        packed.Pack(code)
         super().__init__(
             input_base=folder,
             input_config=tfx.proto.Input(
@@ -43,5 +41,5 @@ class TfdsExampleGen(FileBasedExampleGen):
                     for name in splits
                 ]
             ),
-            custom_config=tfx.proto.CustomConfig(custom_config=packed),
+            custom_config=config.pack(),
         )

@@ -1,90 +1,46 @@
-"""The Beam work of TfdsExampleGen: TFDS records in, tf.Examples for the pipeline out.
+"""The Beam work of TfdsExampleGen: TFDS records in, checked tf.Examples for the pipeline out.
 
-TFDS stores `tf.train.Example`s that hold the image as it was encoded; those bytes are passed on
-as they are. Decoding belongs to Transform.
+Bytes of images are passed on as they are; decoding belongs to Transform. Images that cannot be
+decoded are left out, copies found, and both reported (`report.py`).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import apache_beam as beam
 import tensorflow as tf
+from absl import logging
+from apache_beam.utils import shared
 from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils
+from tfx.utils import proto_utils
 
-from components.tfds_example_gen.layout import Layout, read_layout
+from components.tfds_example_gen import report
+from components.tfds_example_gen.config import IngestionConfig
+from components.tfds_example_gen.duplicates import COPIES, SeparateCopies, content_hash
+from components.tfds_example_gen.images import ReadShard
+from components.tfds_example_gen.inspection import BAD, SortOut
+from components.tfds_example_gen.layout import read_layout
 
-
-class ReadShard(beam.DoFn):
-    """Reads one TFRecord file of a prepared dataset."""
-
-    def __init__(self, layout: Layout, folder: str, split: str) -> None:
-        """Keeps what is needed to name an example's parts; opens nothing yet."""
-        self._layout = layout
-        self._folder = folder
-        self._split = split
-
-    def process(self, file_name: str) -> Iterator[tuple[str, tf.train.Example]]:
-        """Yields `(id, example)` for every record of `file_name`."""
-        layout = self._layout
-        path = os.path.join(self._folder, file_name)
-        for index, record in enumerate(tf.data.TFRecordDataset(path).as_numpy_iterator()):
-            stored = tf.train.Example.FromString(record).features.feature
-            label = stored[layout.label].int64_list.value[0]
-            if layout.identity is None:
-                identity = f"{file_name}:{index}".encode()
-            else:
-                identity = stored[layout.identity].bytes_list.value[0]
-            if not 0 <= label < len(layout.class_names):
-                raise ValueError(
-                    f"image {identity!r} of split {self._split} has label {label}; "
-                    f"the dataset has classes 0 to {len(layout.class_names) - 1}"
-                )
-            yield (
-                identity.decode(),
-                _example(
-                    image=stored[layout.image].bytes_list.value[0],
-                    label=label,
-                    class_name=layout.class_names[label].encode(),
-                    identity=identity,
-                    split=self._split.encode(),
-                ),
-            )
+_LINES = "_report_lines"
 
 
-def _example(
-    *, image: bytes, label: int, class_name: bytes, identity: bytes, split: bytes
-) -> tf.train.Example:
-    def text(value: bytes) -> tf.train.Feature:
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-
-    return tf.train.Example(
-        features=tf.train.Features(
-            feature={
-                "image": text(image),
-                "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
-                "class_name": text(class_name),
-                "id": text(identity),
-                "split": text(split),
-            }
+def _unique(item: tuple[str, Iterable[str]]) -> None:
+    """Refuses two images with one id, which would make exclusion by id ambiguous."""
+    identity, splits = item[0], sorted(item[1])
+    if len(splits) > 1:
+        raise report.IngestionError(
+            f"{len(splits)} images share the id {identity!r} (in {', '.join(splits)}); "
+            "ids must be unique"
         )
-    )
-
-
-def _only_one(item: tuple[str, Any]) -> tf.train.Example:
-    """Takes the single example of an id; two would make exclusion by id ambiguous."""
-    identity, examples = item
-    examples = list(examples)
-    if len(examples) > 1:
-        raise ValueError(f"{len(examples)} images share the id {identity!r}; ids must be unique")
-    return examples[0]
 
 
 @beam.ptransform_fn
 @beam.typehints.with_input_types(beam.Pipeline)
-@beam.typehints.with_output_types(tf.train.Example)
 def _read_split(
     pipeline: beam.Pipeline, exec_properties: dict[str, Any], split_pattern: str
 ) -> beam.PCollection:
@@ -106,8 +62,6 @@ def _read_split(
         | "Shards" >> beam.Create(sorted(names))
         | "OneShardAWorker" >> beam.Reshuffle()
         | "Read" >> beam.ParDo(ReadShard(layout, folder, split))
-        | "ById" >> beam.GroupByKey()
-        | "UniqueId" >> beam.Map(_only_one)
     )
 
 
@@ -115,5 +69,97 @@ class Executor(BaseExampleGenExecutor):
     """Executor of `TfdsExampleGen`."""
 
     def GetInputSourceToExamplePTransform(self) -> beam.PTransform:  # noqa: N802
-        """Returns the transform that reads one split."""
+        """Returns the transform that reads one split, unchecked."""
         return _read_split
+
+    def GenerateExamplesByBeam(  # noqa: N802
+        self, pipeline: beam.Pipeline, exec_properties: dict[str, Any]
+    ) -> dict[str, beam.PCollection]:
+        """Reads all splits together, since copies may lie in different ones.
+
+        Returns:
+            tf.train.Examples by split. The lines of the report are written on the side.
+        """
+        config = IngestionConfig.unpack(exec_properties)
+        given = proto_utils.json_to_proto(
+            exec_properties["input_config"], example_gen_pb2.Input()
+        ).splits
+        splits = [split.name for split in given]
+        sorted_out = (
+            [
+                pipeline | f"ReadSplit[{split.name}]" >> _read_split(exec_properties, split.pattern)
+                for split in given
+            ]
+            | "AllSplits" >> beam.Flatten()
+            | "SortOut"
+            >> beam.ParDo(SortOut(config.canonical_size, shared.Shared())).with_outputs(
+                BAD, main="good"
+            )
+        )
+        separated = (
+            sorted_out["good"]
+            | "ByContent" >> beam.Map(content_hash)
+            | "Copies" >> beam.GroupByKey()
+            | "Separate"
+            >> beam.ParDo(SeparateCopies(splits, config.drop_leaks)).with_outputs(
+                COPIES, main="images"
+            )
+        )
+        images = separated["images"]
+        _ = (
+            images
+            | "Ids" >> beam.Map(lambda image: (image.identity, image.split))
+            | "ById" >> beam.GroupByKey()
+            | "UniqueId" >> beam.Map(_unique)
+        )
+        counts = (
+            images
+            | "Splits" >> beam.Map(lambda image: image.split)
+            | "Count" >> beam.combiners.Count.PerElement()
+        )
+        _ = (
+            (
+                sorted_out[BAD] | "BadLine" >> beam.Map(report.bad_line),
+                separated[COPIES] | "CopiesLine" >> beam.Map(report.copies_line),
+                counts | "CountLine" >> beam.Map(report.count_line),
+            )
+            | "Lines" >> beam.Flatten()
+            | "WriteLines"
+            >> beam.io.WriteToText(exec_properties[_LINES], num_shards=1, shard_name_template="")
+        )
+        by_split = images | "Divide" >> beam.Partition(
+            lambda image, _: splits.index(image.split), len(splits)
+        )
+        return {
+            split: part
+            | f"Example[{split}]"
+            >> beam.Map(lambda image: image.example()).with_output_types(tf.train.Example)
+            for split, part in zip(splits, by_split, strict=True)
+        }
+
+    def Do(  # noqa: N802
+        self,
+        input_dict: dict[str, list[Any]],
+        output_dict: dict[str, list[Any]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes the splits and the report, and refuses data that is too bad.
+
+        Raises:
+            IngestionError: Too many bad images, or a split without any good one.
+        """
+        examples = artifact_utils.get_single_instance(output_dict["examples"])
+        lines = os.path.join(examples.uri, "report-lines.jsonl")
+        super().Do(input_dict, output_dict, {**exec_properties, _LINES: lines})
+        with tf.io.gfile.GFile(lines) as file:
+            found = report.from_lines(file.read().splitlines())
+        tf.io.gfile.remove(lines)
+        for item in found.bad_images:
+            logging.warning("Left out %(split)s image %(id)s: %(reason)s.", item)
+        config = IngestionConfig.unpack(exec_properties)
+        found.check(artifact_utils.decode_split_names(examples.split_names), config.max_bad_share)
+        report.write(found, examples.uri)
+        examples.set_int_custom_property("images", sum(found.images.values()))
+        examples.set_int_custom_property("bad_images", len(found.bad_images))
+        examples.set_int_custom_property("duplicates", len(found.duplicates))
+        examples.set_int_custom_property("dropped_duplicates", found.dropped)

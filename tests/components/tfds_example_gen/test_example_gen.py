@@ -14,6 +14,7 @@ from tfx.orchestration import metadata
 from tfx.types import artifact_utils
 
 from components.tfds_example_gen.component import TfdsExampleGen
+from components.tfds_example_gen.config import IngestionConfig
 from components.tfds_example_gen.executor import Executor
 
 SPLITS = ("train", "validation", "test")
@@ -35,7 +36,13 @@ def _write(
     return write_dataset(data_dir, name, CLASSES, splits)
 
 
-def _run(folder: pathlib.Path, root: pathlib.Path, code: str = "1") -> list[Any]:
+def _config(code: str = "1", share: float = 0.0, drop: bool = False) -> IngestionConfig:
+    return IngestionConfig(canonical_size=32, max_bad_share=share, drop_leaks=drop, code=code)
+
+
+def _run(
+    folder: pathlib.Path, root: pathlib.Path, config: IngestionConfig | None = None
+) -> list[Any]:
     """Runs a pipeline of this component alone and returns the executions there have been."""
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(
         str(root / "metadata.sqlite")
@@ -44,7 +51,7 @@ def _run(folder: pathlib.Path, root: pathlib.Path, code: str = "1") -> list[Any]
         tfx.dsl.Pipeline(
             pipeline_name="ingestion",
             pipeline_root=str(root / "artifacts"),
-            components=[TfdsExampleGen(str(folder), SPLITS, code)],
+            components=[TfdsExampleGen(str(folder), SPLITS, config or _config())],
             enable_cache=True,
             metadata_connection_config=connection,
             beam_pipeline_args=["--runner=FnApiRunner"],
@@ -109,22 +116,18 @@ def test_cache_follows_data_and_code(ingested, tmp_path: pathlib.Path, make_phot
 
     assert state(first) == "COMPLETE"
     assert state(_run(folder, root)) == "CACHED"
-    assert state(_run(folder, root, code="2")) == "COMPLETE"
+    assert state(_run(folder, root, _config("2"))) == "COMPLETE"
     other = write_dataset(
         tmp_path,
         "tiny",
         CLASSES,
-        {split: [[(make_photo(99), 0, "x")]] for split in SPLITS},
+        {split: [[(make_photo(99), 0, split)]] for split in SPLITS},
     )
     for file in other.iterdir():
         shutil.copy(file, folder)
     for file in folder.glob("*-0000?-of-00002"):
         file.unlink()
-    assert state(_run(folder, root, code="2")) == "COMPLETE"
-
-
-def _identity(example: tf.train.Example) -> str:
-    return example.features.feature["id"].bytes_list.value[0].decode()
+    assert state(_run(folder, root, _config("2"))) == "COMPLETE"
 
 
 def _ids(folder: pathlib.Path, pattern: str, output: pathlib.Path) -> list[str]:
@@ -134,7 +137,7 @@ def _ids(folder: pathlib.Path, pattern: str, output: pathlib.Path) -> list[str]:
         (
             pipeline
             | read(exec_properties={"input_base": str(folder)}, split_pattern=pattern)
-            | beam.Map(_identity)
+            | beam.Map(lambda image: image.identity)
             | beam.io.WriteToText(str(output / "ids"), num_shards=1, shard_name_template="")
         )
     return sorted((output / "ids").read_text("utf-8").splitlines())
@@ -151,11 +154,18 @@ def test_without_a_name_an_image_is_called_by_its_place(
     ]
 
 
-def test_two_images_of_one_id_are_refused(tmp_path: pathlib.Path, write_dataset, make_photo):
-    shards = [[(make_photo(0), 0, "same")], [(make_photo(1), 1, "same")]]
-    folder = write_dataset(tmp_path, "twice", CLASSES, {"train": shards})
-    with pytest.raises(Exception, match="2 images share the id 'same'; ids must be unique"):
-        _ids(folder, "*-train.tfrecord*", tmp_path)
+@pytest.mark.parametrize("other", ["train", "test"])
+def test_two_images_of_one_id_are_refused(
+    other: str, tmp_path: pathlib.Path, write_dataset, make_photo
+):
+    splits = {split: [[(make_photo(i), 0, split)]] for i, split in enumerate(SPLITS)}
+    splits["train"] = [[(make_photo(7), 0, "same")]]
+    splits[other] = [*splits[other], [(make_photo(8), 1, "same")]]
+    folder = write_dataset(tmp_path, "twice", CLASSES, splits)
+    where = ", ".join(sorted(["train", other]))
+    message = rf"2 images share the id 'same' \(in {where}\); ids must be unique"
+    with pytest.raises(Exception, match=message):
+        _run(folder, tmp_path)
 
 
 @pytest.mark.parametrize("label", [-1, 3])

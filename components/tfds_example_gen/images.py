@@ -1,0 +1,90 @@
+"""An image on its way into the pipeline, and how it is read from a prepared TFDS folder.
+
+TFDS stores `tf.train.Example`s that hold the image as it was encoded; those bytes are passed on
+as they are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import apache_beam as beam
+import tensorflow as tf
+
+from components.tfds_example_gen.layout import Layout
+
+
+class Image(NamedTuple):
+    """One image of the dataset.
+
+    Attributes:
+        identity: Its id.
+        split: Name of its split.
+        label: Class index.
+        class_name: Name of that class.
+        content: The file, as it was encoded.
+    """
+
+    identity: str
+    split: str
+    label: int
+    class_name: str
+    content: bytes
+
+    def example(self) -> tf.train.Example:
+        """Returns it as the pipeline's components read it."""
+
+        def text(value: bytes) -> tf.train.Feature:
+            return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+        return tf.train.Example(
+            features=tf.train.Features(
+                feature={
+                    "image": text(self.content),
+                    "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[self.label])),
+                    "class_name": text(self.class_name.encode()),
+                    "id": text(self.identity.encode()),
+                    "split": text(self.split.encode()),
+                }
+            )
+        )
+
+
+class ReadShard(beam.DoFn):
+    """Reads one TFRecord file of a prepared dataset."""
+
+    def __init__(self, layout: Layout, folder: str, split: str) -> None:
+        """Keeps what is needed to name an image's parts; opens nothing yet."""
+        self._layout = layout
+        self._folder = folder
+        self._split = split
+
+    def process(self, file_name: str) -> Iterator[Image]:
+        """Yields every image of `file_name`.
+
+        Raises:
+            ValueError: A label that the dataset has no class for.
+        """
+        layout = self._layout
+        path = os.path.join(self._folder, file_name)
+        for index, record in enumerate(tf.data.TFRecordDataset(path).as_numpy_iterator()):
+            stored = tf.train.Example.FromString(record).features.feature
+            label = stored[layout.label].int64_list.value[0]
+            if layout.identity is None:
+                identity = f"{file_name}:{index}"
+            else:
+                identity = stored[layout.identity].bytes_list.value[0].decode()
+            if not 0 <= label < len(layout.class_names):
+                raise ValueError(
+                    f"image {identity!r} of split {self._split} has label {label}; "
+                    f"the dataset has classes 0 to {len(layout.class_names) - 1}"
+                )
+            yield Image(
+                identity=identity,
+                split=self._split,
+                label=label,
+                class_name=layout.class_names[label],
+                content=stored[layout.image].bytes_list.value[0],
+            )

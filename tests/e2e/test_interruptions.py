@@ -1,0 +1,173 @@
+"""Killed runs, parts of the DAG, repeated runs, and two runs at once, on a handful of images."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.local_runner import RunFailedError, RunResult, run
+from pipeline.settings_loader import SettingsError, load_settings
+from pipeline.workdir_lock import WorkdirBusyError
+
+pytestmark = pytest.mark.e2e
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TINY = [
+    "data.synthetic.classes=3",
+    "data.synthetic.train_per_class=6",
+    "data.synthetic.validation_per_class=4",
+    "data.synthetic.test_per_class=3",
+    "data.synthetic.image_size=48",
+    "images.canonical_size=40",
+    "model.input_size=32",
+    "model.embedding_dim=8",
+    "training.epochs=2",
+    "training.batch_size=6",
+    "evaluation.min_recall_at_1=0.0",
+    "evaluation.allowed_drop=1.0",
+    "gallery.neighbours=7",
+]
+COMPONENTS = [
+    "Baseline",
+    "ImportSchemaGen",
+    "TfdsExampleGen",
+    "StatisticsGen",
+    "ExampleValidator",
+    "AnomalyGate",
+    "Transform",
+    "Trainer",
+    "Evaluator",
+    "SimilarityIndexer",
+    "TestEvaluator",
+    "Pusher",
+]
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, list[dict[str, Any]]]:
+    """The folder of the runs, and what was seen after each."""
+    folder = tmp_path_factory.mktemp("killed")
+    result = subprocess.run(
+        [
+            sys.executable,
+            str(ROOT / "tests/e2e/killed_runs.py"),
+            str(folder),
+            json.dumps(COMPONENTS),
+            json.dumps(TINY),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return folder, [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_each_run_was_killed_in_its_component(killed) -> None:
+    folder, seen = killed
+    for record in seen[: len(COMPONENTS)]:
+        assert os.WIFSIGNALED(record["status"]), record
+        assert os.WTERMSIG(record["status"]) == signal.SIGKILL, record
+    assert [record["status"] for record in seen[len(COMPONENTS) :]] == [0, 0]
+    logs = sorted((folder / "killed" / "logs").iterdir())
+    text = "".join(log.read_text("utf-8") for log in logs)
+    for component in COMPONENTS:
+        assert f"Component {component} is running." in text
+
+
+def test_a_server_sees_whole_models_only(killed) -> None:
+    _, seen = killed
+    pushed = [record["versions"] for record in seen[: len(COMPONENTS) + 1]]
+    # The run that was killed in the Pusher had pushed; the one after it did not push again.
+    assert [len(versions) for versions in pushed] == [0] * (len(COMPONENTS) - 1) + [1, 1]
+    assert pushed[-1] == pushed[-2]
+
+
+def test_training_went_on_after_the_epoch_it_had_finished(killed) -> None:
+    folder, _ = killed
+    text = "".join(log.read_text("utf-8") for log in (folder / "killed" / "logs").iterdir())
+    assert "Training goes on after epoch 1." in text
+    assert text.count("Epoch 1/2 ") == 1
+
+
+def test_killed_runs_end_in_the_model_of_an_undisturbed_one(killed) -> None:
+    import tensorflow as tf
+
+    from pipeline.sample_query import first_image
+
+    folder, _ = killed
+    summaries, embeddings = [], []
+    for name in ("killed", "undisturbed"):
+        summary = json.loads((folder / name / "summary.json").read_text("utf-8"))
+        assert summary["status"] == "succeeded" and summary["blessed"]
+        summaries.append(summary)
+        (dataset,) = (folder / name / "data" / "synthetic_flowers").glob("*/*")
+        image = tf.constant([first_image(str(dataset), "test")[2]])
+        model = tf.saved_model.load(summary["pushed_model"])
+        embeddings.append(model.signatures["embed"](image_bytes=image)["embedding"].numpy())
+    assert summaries[0]["metrics"] == summaries[1]["metrics"]
+    np.testing.assert_allclose(embeddings[0], embeddings[1], atol=1e-6)
+
+
+def _run(workdir: pathlib.Path, *, first: str | None = None, last: str | None = None) -> RunResult:
+    return run(load_settings("demo", TINY), workdir, preset="demo", first=first, last=last)
+
+
+def _ran(result: RunResult) -> dict[str, bool]:
+    """Whether each component that was started came from the cache."""
+    return {step["id"]: step["cached"] for step in result.summary["components"]}
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    return tmp_path_factory.mktemp("parts")
+
+
+def test_a_run_ends_where_it_is_told_and_another_goes_on_there(workdir: pathlib.Path) -> None:
+    first = _run(workdir, last="Trainer")
+    assert set(_ran(first)) == set(COMPONENTS[1:8])
+    assert first.summary["blessed"] is None and first.summary["pushed_model"] is None
+
+    second = _run(workdir, first="Evaluator")
+    assert _ran(second) == dict.fromkeys(["Baseline", *COMPONENTS[8:]], False)
+    assert second.summary["blessed"]
+
+
+def test_what_comes_before_the_start_is_needed(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(RunFailedError, match="--from Trainer needs the results of the components"):
+        _run(tmp_path, first="Trainer")
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"first": "Training"}, "--from Training: there is no such component; there are: "),
+        ({"last": "End"}, "--to End: there is no such component"),
+        ({"first": "Pusher", "last": "Trainer"}, "Trainer does not depend on Pusher"),
+    ],
+)
+def test_impossible_parts_are_refused(
+    part: dict[str, str], message: str, workdir: pathlib.Path
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        _run(workdir, **part)
+
+
+def test_a_second_run_in_the_same_workdir_is_told_so(tmp_path: pathlib.Path) -> None:
+    with open(tmp_path / ".lock", "w") as file:
+        file.write("process 4711, since today")
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(WorkdirBusyError, match=r"is in use by process 4711, since today; .*"):
+            _run(tmp_path)
+    assert not (tmp_path / "logs").exists()
