@@ -11,7 +11,7 @@ import datetime
 import os
 import pathlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.run_log import run_log
@@ -124,7 +124,7 @@ def _run(
     )
     names, options = select(dag, *part)
     status, error = "failed", None
-    with ProgressHandler(console, names) as progress:
+    with ProgressHandler(console, names, _images(settings, data.split_sizes)) as progress:
         try:
             tfx.orchestration.LocalDagRunner().run(dag, options)
             status = "succeeded"
@@ -149,6 +149,17 @@ def _run(
     print_summary(summary, console)
     console.print(f"summary  {path}", soft_wrap=True)
     return RunResult(summary, path, data.folder, log)
+
+
+def _images(settings: Settings, split_sizes: Mapping[str, int]) -> dict[str, int]:
+    """How many images the components work on that report their progress."""
+    indexed = {*settings.gallery.splits, settings.gallery.calibration_split}
+    return {
+        "TfdsExampleGen": sum(split_sizes.values()),
+        "Evaluator": split_sizes["validation"],
+        "TestEvaluator": split_sizes["test"],
+        "SimilarityIndexer": sum(split_sizes[split] for split in indexed),
+    }
 
 
 def _beam_args(given: Sequence[str]) -> list[str]:

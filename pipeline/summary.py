@@ -122,7 +122,9 @@ def _about_data(summary: Mapping[str, Any]) -> list[str]:
     """What a person should know of images that were left out, or are there twice."""
     lines = []
     if bad := summary["bad_images"]:
-        lines.append(f"left out {len(bad)} images that cannot be decoded, listed in the summary")
+        lines.append(
+            f"images left out because they cannot be decoded: {len(bad)}, listed in the summary"
+        )
     if groups := summary["duplicates"]:
         leaks = sum(len({image["split"] for image in group["images"]}) > 1 for group in groups)
         dropped = sum(len(group["dropped"]) for group in groups)
@@ -132,7 +134,9 @@ def _about_data(summary: Mapping[str, Any]) -> list[str]:
             end = ", kept (data.drop_leaks=true drops the copies)"
         else:
             end = ""
-        lines.append(f"{len(groups)} images occur more than once, {leaks} across splits{end}")
+        lines.append(
+            f"images that occur more than once: {len(groups)}, across splits: {leaks}{end}"
+        )
     return lines
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from trainer_module.checkpoints import CheckpointFolder, SaveEveryEpoch
 from trainer_module.config import TrainerConfig, TrainingConfig
 from trainer_module.embedding_model import EmbeddingModel
 from trainer_module.input_pipeline import evaluation_batches, training_batches
+from trainer_module.progress_log import SECONDS_BETWEEN_LINES
 from trainer_module.validation import MONITOR, RetrievalValidation, measure
 
 
@@ -91,7 +93,7 @@ def train(
                     StopOnNonFiniteLoss(),
                     RetrievalValidation(validation),
                     SaveEveryEpoch(checkpoints, progress, MONITOR),
-                    LogEpoch(training.epochs),
+                    LogProgress(training.epochs),
                     keras.callbacks.TensorBoard(log_dir, write_graph=False),
                 ],
             )
@@ -187,15 +189,34 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
             )
 
 
-class LogEpoch(keras.callbacks.Callback):
-    """Writes one log line for each epoch."""
+class LogProgress(keras.callbacks.Callback):
+    """Writes one log line for each epoch, and meanwhile at most one a second for the steps."""
 
     def __init__(self, epochs: int) -> None:
-        """Keeps the number of epochs for the line."""
+        """Keeps the number of epochs for the lines."""
         super().__init__()
         self._epochs = epochs
+        self._epoch = 0
+        self._written_at = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Keeps the epoch for the steps' lines."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Writes the step's line, if the last one is old enough."""
+        now = time.monotonic()
+        if now - self._written_at >= SECONDS_BETWEEN_LINES:
+            self._written_at = now
+            logging.info(
+                "Progress: epoch %d/%d step %d/%d.",
+                self._epoch + 1,
+                self._epochs,
+                batch + 1,
+                self.params["steps"],
+            )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Writes the line."""
+        """Writes the epoch's line."""
         values = "  ".join(f"{name} {float(value):.4f}" for name, value in (logs or {}).items())
         logging.info("Epoch %d/%d  %s", epoch + 1, self._epochs, values)

@@ -12,6 +12,7 @@ The gallery is a side input: each worker holds it once, N × D float32 for a spl
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import apache_beam as beam
@@ -21,6 +22,7 @@ import tensorflow_model_analysis as tfma
 from components.retrieval_evaluator.metric import result_key
 from retrieval.metrics import per_query_metrics
 from trainer_module import features
+from trainer_module.progress_log import ImageCounter
 
 Rows = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
 
@@ -65,6 +67,21 @@ def _rows(extracts: dict[str, Any]) -> Rows:
     embeddings = {name: np.asarray(value, np.float32) for name, value in predictions.items()}
     ids = np.asarray(inputs[features.ID]).reshape(-1)
     return ids, np.asarray(inputs[features.LABEL]).reshape(-1), embeddings
+
+
+class _TakeRows(beam.DoFn):
+    """`_rows` of each batch; the embedding of a split is what takes long, so it is reported."""
+
+    def setup(self) -> None:
+        self._counter = ImageCounter()
+
+    def process(self, extracts: dict[str, Any]) -> Iterator[Rows]:
+        rows = _rows(extracts)
+        self._counter.add(len(rows[0]))
+        yield rows
+
+    def finish_bundle(self) -> None:
+        self._counter.flush()
 
 
 class _Concatenate(beam.CombineFn):
@@ -116,7 +133,9 @@ class SearchNeighbours(beam.PTransform):
 
     def expand(self, extracts: beam.PCollection) -> beam.PCollection:
         """Builds the gallery from all batches, then scores each batch against it."""
-        gallery = extracts | "Rows" >> beam.Map(_rows) | beam.CombineGlobally(_Concatenate())
+        gallery = (
+            extracts | "Rows" >> beam.ParDo(_TakeRows()) | beam.CombineGlobally(_Concatenate())
+        )
         return extracts | "Score" >> beam.Map(
             _attach, gallery=beam.pvalue.AsSingleton(gallery), ks=self._ks
         )

@@ -10,6 +10,7 @@ from apache_beam.utils import shared
 
 from components.similarity_indexer import records
 from trainer_module import features, images
+from trainer_module.progress_log import ImageCounter
 
 JPEG_QUALITY = 85
 
@@ -56,9 +57,14 @@ class _Embed(beam.DoFn):
         self._embedder = self._loaded.acquire(
             lambda: _Embedder(self._model_folder, self._thumbnail_size), tag=self._model_folder
         )
+        self._counter = ImageCounter()
 
     def process(self, batch: list[bytes]) -> Iterator[bytes]:
         yield from self._embedder(batch)
+        self._counter.add(len(batch))
+
+    def finish_bundle(self) -> None:
+        self._counter.flush()
 
 
 class EmbedSplit(beam.PTransform):

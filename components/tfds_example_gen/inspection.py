@@ -15,6 +15,7 @@ from apache_beam.utils import shared
 
 from components.tfds_example_gen.images import Image
 from trainer_module.images import SIGNATURES, canonical
+from trainer_module.progress_log import ImageCounter
 
 BAD = "bad"
 
@@ -61,11 +62,17 @@ class SortOut(beam.DoFn):
         self._inspector = self._shared.acquire(
             lambda: Inspector(self._canonical_size), tag=str(self._canonical_size)
         )
+        self._counter = ImageCounter()
 
     def process(self, image: Image) -> Iterator[Image | TaggedOutput]:
         """Judges one image."""
         fault = self._inspector.fault(image.content)
+        self._counter.add(1)
         if fault is None:
             yield image
         else:
             yield TaggedOutput(BAD, (image._replace(content=b""), fault))
+
+    def finish_bundle(self) -> None:
+        """Reports the rest."""
+        self._counter.flush()

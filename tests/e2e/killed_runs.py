@@ -1,9 +1,9 @@
 """Runs the pipeline once for each component, each time killed inside it; a script, not a test.
 
 Usage: killed_runs.py WORKDIR COMPONENTS SETTINGS, the last two as JSON lists. Then once more to
-the end, and once undisturbed in another workdir. TensorFlow and TFX are imported once and the runs
-forked, which no run notices since nothing has been computed yet. After each run it prints a line of
-JSON: the component, the exit status, and the versions that a server would see.
+the end. TensorFlow and TFX are imported once and the runs forked, which no run notices since
+nothing has been computed yet. After each run it prints a line of JSON: the component, the exit
+status, and the versions that a server would see.
 """
 
 from __future__ import annotations
@@ -71,17 +71,15 @@ def main(workdir: pathlib.Path, components: list[str], overrides: list[str]) -> 
     from serving.version_folders import find
 
     settings = load_settings("demo", overrides)
-    plan = [(target, workdir / "killed") for target in [*components, None]]
-    plan.append((None, workdir / "undisturbed"))
-    for target, folder in plan:
+    for target in [*components, None]:
         child = os.fork()
         if child == 0:
             if target is not None:
                 kill_inside(target)
-            run(settings, folder, preset="demo")
+            run(settings, workdir, preset="demo")
             os._exit(0)
         status = os.waitpid(child, 0)[1]
-        serving = folder / "serving" / "flowers"
+        serving = workdir / "serving" / "flowers"
         versions = sorted(find(str(serving))) if serving.exists() else []
         print(json.dumps({"component": target, "status": status, "versions": versions}), flush=True)
 

@@ -54,7 +54,7 @@ COMPONENTS = [
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, list[dict[str, Any]]]:
-    """The folder of the runs, and what was seen after each."""
+    """The workdir of the runs, and what was seen after each."""
     folder = tmp_path_factory.mktemp("killed")
     result = subprocess.run(
         [
@@ -78,8 +78,8 @@ def test_each_run_was_killed_in_its_component(killed) -> None:
     for record in seen[: len(COMPONENTS)]:
         assert os.WIFSIGNALED(record["status"]), record
         assert os.WTERMSIG(record["status"]) == signal.SIGKILL, record
-    assert [record["status"] for record in seen[len(COMPONENTS) :]] == [0, 0]
-    logs = sorted((folder / "killed" / "logs").iterdir())
+    assert [record["status"] for record in seen[len(COMPONENTS) :]] == [0]
+    logs = sorted((folder / "logs").iterdir())
     text = "".join(log.read_text("utf-8") for log in logs)
     for component in COMPONENTS:
         assert f"Component {component} is running." in text
@@ -95,28 +95,9 @@ def test_a_server_sees_whole_models_only(killed) -> None:
 
 def test_training_went_on_after_the_epoch_it_had_finished(killed) -> None:
     folder, _ = killed
-    text = "".join(log.read_text("utf-8") for log in (folder / "killed" / "logs").iterdir())
+    text = "".join(log.read_text("utf-8") for log in (folder / "logs").iterdir())
     assert "Training goes on after epoch 1." in text
     assert text.count("Epoch 1/2 ") == 1
-
-
-def test_killed_runs_end_in_the_model_of_an_undisturbed_one(killed) -> None:
-    import tensorflow as tf
-
-    from pipeline.sample_query import first_image
-
-    folder, _ = killed
-    summaries, embeddings = [], []
-    for name in ("killed", "undisturbed"):
-        summary = json.loads((folder / name / "summary.json").read_text("utf-8"))
-        assert summary["status"] == "succeeded" and summary["blessed"]
-        summaries.append(summary)
-        (dataset,) = (folder / name / "data" / "synthetic_flowers").glob("*/*")
-        image = tf.constant([first_image(str(dataset), "test")[2]])
-        model = tf.saved_model.load(summary["pushed_model"])
-        embeddings.append(model.signatures["embed"](image_bytes=image)["embedding"].numpy())
-    assert summaries[0]["metrics"] == summaries[1]["metrics"]
-    np.testing.assert_allclose(embeddings[0], embeddings[1], atol=1e-6)
 
 
 def _run(workdir: pathlib.Path, *, first: str | None = None, last: str | None = None) -> RunResult:
@@ -129,18 +110,35 @@ def _ran(result: RunResult) -> dict[str, bool]:
 
 
 @pytest.fixture(scope="module")
-def workdir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    return tmp_path_factory.mktemp("parts")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, list[RunResult]]:
+    """A workdir, and the results of two runs that together make a whole one."""
+    folder = tmp_path_factory.mktemp("parts")
+    return folder, [_run(folder, last="Trainer"), _run(folder, first="Evaluator")]
 
 
-def test_a_run_ends_where_it_is_told_and_another_goes_on_there(workdir: pathlib.Path) -> None:
-    first = _run(workdir, last="Trainer")
+def test_a_run_ends_where_it_is_told_and_another_goes_on_there(parts) -> None:
+    first, second = parts[1]
     assert set(_ran(first)) == set(COMPONENTS[1:8])
     assert first.summary["blessed"] is None and first.summary["pushed_model"] is None
-
-    second = _run(workdir, first="Evaluator")
     assert _ran(second) == dict.fromkeys(["Baseline", *COMPONENTS[8:]], False)
     assert second.summary["blessed"]
+
+
+def test_killed_runs_end_in_the_model_of_undisturbed_ones(killed, parts) -> None:
+    import tensorflow as tf
+
+    from pipeline.sample_query import first_image
+
+    undisturbed = parts[1][-1]
+    image = tf.constant([first_image(undisturbed.dataset, "test")[2]])
+    summary = json.loads((killed[0] / "summary.json").read_text("utf-8"))
+    assert summary["status"] == "succeeded" and summary["blessed"]
+    assert summary["metrics"] == undisturbed.summary["metrics"]
+    embeddings = [
+        tf.saved_model.load(path).signatures["embed"](image_bytes=image)["embedding"].numpy()
+        for path in (summary["pushed_model"], undisturbed.summary["pushed_model"])
+    ]
+    np.testing.assert_allclose(embeddings[0], embeddings[1], atol=1e-6)
 
 
 def test_what_comes_before_the_start_is_needed(tmp_path: pathlib.Path) -> None:
@@ -156,11 +154,9 @@ def test_what_comes_before_the_start_is_needed(tmp_path: pathlib.Path) -> None:
         ({"first": "Pusher", "last": "Trainer"}, "Trainer does not depend on Pusher"),
     ],
 )
-def test_impossible_parts_are_refused(
-    part: dict[str, str], message: str, workdir: pathlib.Path
-) -> None:
+def test_impossible_parts_are_refused(part: dict[str, str], message: str, parts) -> None:
     with pytest.raises(SettingsError, match=message):
-        _run(workdir, **part)
+        _run(parts[0], **part)
 
 
 def test_a_second_run_in_the_same_workdir_is_told_so(tmp_path: pathlib.Path) -> None:

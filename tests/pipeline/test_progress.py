@@ -54,3 +54,31 @@ def test_lines_are_short(followed: tuple[ProgressHandler, io.StringIO]) -> None:
         "0.4",
     ]
     assert finished.split()[:3] == ["[", "1/2]", "Trainer"]
+
+
+def test_on_a_terminal_a_line_follows_the_running_component(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("pipeline.progress.time.monotonic", lambda: clock[0])
+    screen = io.StringIO()
+    console = Console(file=screen, width=100, force_terminal=True, color_system=None)
+    handler = ProgressHandler(console, ["Trainer", "Evaluator"], {"Evaluator": 1000})
+
+    def log(message: str, seconds: float) -> str:
+        clock[0] += seconds
+        handler.emit(logging.LogRecord("absl", logging.INFO, "", 0, message, None, None))
+        with console.capture() as capture:
+            console.print(handler._status())
+        return " ".join(capture.get().split()[1:])  # without the spinner's dot
+
+    log("Component Trainer is running.", 0)
+    line = log("Progress: epoch 2/6 step 13/20.", 12)
+    assert line == "[ 1/2] Trainer 12 s epoch 2/6 step 13/20"
+    log("Component Trainer is finished.", 1)
+    line = log("Component Evaluator is running.", 0)
+    assert line == "[ 2/2] Evaluator 0 s"
+    line = log("Progress: 100 more images.", 5)
+    assert line == "[ 2/2] Evaluator 5 s 100/1000 images"
+    line = log("Progress: 150 more images.", 3)
+    assert line == "[ 2/2] Evaluator 8 s 250/1000 images 50 images/s 15 s left"

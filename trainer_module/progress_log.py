@@ -1,0 +1,35 @@
+"""Log lines that say how far a long piece of work has come, for whoever follows the log.
+
+Counts are increments, so that several workers of one process can report without knowing of each
+other. Nobody has to listen.
+"""
+
+from __future__ import annotations
+
+import time
+
+from absl import logging
+
+SECONDS_BETWEEN_LINES = 1.0
+
+
+class ImageCounter:
+    """Reports processed images, at most once a second."""
+
+    def __init__(self) -> None:
+        """Starts at none."""
+        self._unreported = 0
+        self._reported_at = time.monotonic()
+
+    def add(self, images: int) -> None:
+        """Counts images that are done."""
+        self._unreported += images
+        if time.monotonic() - self._reported_at >= SECONDS_BETWEEN_LINES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Reports what has not been reported."""
+        if self._unreported:
+            logging.info("Progress: %d more images.", self._unreported)
+        self._unreported = 0
+        self._reported_at = time.monotonic()
