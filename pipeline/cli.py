@@ -105,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument(
         "--yaml", action="store_true", help="as a preset file, to change and give to --preset"
     )
-    form.add_argument("--markdown", action="store_true", help="as a Markdown table")
+    form.add_argument("--markdown", action="store_true", help="defaults as a Markdown table")
     settings.set_defaults(command=_settings)
 
     serve = commands.add_parser("serve", help="serve the newest pushed model over REST")
@@ -214,7 +214,7 @@ def _settings(options: argparse.Namespace) -> int:
     if options.yaml:
         print(preset_yaml(settings), end="")
     elif options.markdown:
-        print(markdown(settings))
+        print(markdown())
     else:
         print_settings(settings, Console(highlight=False))
     return 0

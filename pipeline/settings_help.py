@@ -64,10 +64,10 @@ def print_settings(settings: Settings, console: Console) -> None:
         console.print(f"    {escape(setting.allowed)}", soft_wrap=True, style="dim")
 
 
-def markdown(settings: Settings) -> str:
-    """Returns a Markdown table of keys, defaults and meanings."""
+def markdown() -> str:
+    """Returns a Markdown table of keys, defaults, what is allowed, and meanings."""
     rows = ["| setting | default | allowed | meaning |", "|---|---|---|---|"]
-    for setting in describe(settings):
+    for setting in describe(Settings()):
         cells = (f"`{setting.key}`", f"`{setting.default}`", setting.allowed, setting.meaning)
         rows.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
     return "\n".join(rows)

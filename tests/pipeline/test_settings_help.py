@@ -43,7 +43,7 @@ def test_a_changed_value_is_shown_beside_its_default() -> None:
 
 
 def test_the_markdown_table_has_a_row_of_four_cells_for_each_setting() -> None:
-    lines = markdown(Settings()).splitlines()
+    lines = markdown().splitlines()
     assert len(lines) == 2 + len(list(iter_fields()))
     assert all(line.replace(r"\|", "").count("|") == 5 for line in lines)
 
