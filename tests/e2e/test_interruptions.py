@@ -9,6 +9,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,21 +22,6 @@ from pipeline.workdir_lock import WorkdirBusyError
 pytestmark = pytest.mark.e2e
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TINY = [
-    "data.synthetic.classes=3",
-    "data.synthetic.train_per_class=6",
-    "data.synthetic.validation_per_class=4",
-    "data.synthetic.test_per_class=3",
-    "data.synthetic.image_size=48",
-    "images.canonical_size=40",
-    "model.input_size=32",
-    "model.embedding_dim=8",
-    "training.epochs=2",
-    "training.batch_size=6",
-    "evaluation.min_recall_at_1=0.0",
-    "evaluation.allowed_drop=1.0",
-    "gallery.neighbours=7",
-]
 COMPONENTS = [
     "Baseline",
     "ImportSchemaGen",
@@ -53,7 +39,9 @@ COMPONENTS = [
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, list[dict[str, Any]]]:
+def killed(
+    tmp_path_factory: pytest.TempPathFactory, tiny: tuple[str, ...]
+) -> tuple[pathlib.Path, list[dict[str, Any]]]:
     """The workdir of the runs, and what was seen after each."""
     folder = tmp_path_factory.mktemp("killed")
     result = subprocess.run(
@@ -62,7 +50,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, list
             str(ROOT / "tests/e2e/killed_runs.py"),
             str(folder),
             json.dumps(COMPONENTS),
-            json.dumps(TINY),
+            json.dumps(tiny),
         ],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -100,8 +88,14 @@ def test_training_went_on_after_the_epoch_it_had_finished(killed) -> None:
     assert text.count("Epoch 1/2 ") == 1
 
 
-def _run(workdir: pathlib.Path, *, first: str | None = None, last: str | None = None) -> RunResult:
-    return run(load_settings("demo", TINY), workdir, preset="demo", first=first, last=last)
+def _run(
+    workdir: pathlib.Path,
+    overrides: Sequence[str],
+    *,
+    first: str | None = None,
+    last: str | None = None,
+) -> RunResult:
+    return run(load_settings("demo", overrides), workdir, preset="demo", first=first, last=last)
 
 
 def _ran(result: RunResult) -> dict[str, bool]:
@@ -110,10 +104,12 @@ def _ran(result: RunResult) -> dict[str, bool]:
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, list[RunResult]]:
+def parts(
+    tmp_path_factory: pytest.TempPathFactory, tiny: tuple[str, ...]
+) -> tuple[pathlib.Path, list[RunResult]]:
     """A workdir, and the results of two runs that together make a whole one."""
     folder = tmp_path_factory.mktemp("parts")
-    return folder, [_run(folder, last="Trainer"), _run(folder, first="Evaluator")]
+    return folder, [_run(folder, tiny, last="Trainer"), _run(folder, tiny, first="Evaluator")]
 
 
 def test_a_run_ends_where_it_is_told_and_another_goes_on_there(parts) -> None:
@@ -141,9 +137,9 @@ def test_killed_runs_end_in_the_model_of_undisturbed_ones(killed, parts) -> None
     np.testing.assert_allclose(embeddings[0], embeddings[1], atol=1e-6)
 
 
-def test_what_comes_before_the_start_is_needed(tmp_path: pathlib.Path) -> None:
+def test_what_comes_before_the_start_is_needed(tmp_path: pathlib.Path, tiny) -> None:
     with pytest.raises(RunFailedError, match="--from Trainer needs the results of the components"):
-        _run(tmp_path, first="Trainer")
+        _run(tmp_path, tiny, first="Trainer")
 
 
 @pytest.mark.parametrize(
@@ -154,16 +150,16 @@ def test_what_comes_before_the_start_is_needed(tmp_path: pathlib.Path) -> None:
         ({"first": "Pusher", "last": "Trainer"}, "Trainer does not depend on Pusher"),
     ],
 )
-def test_impossible_parts_are_refused(part: dict[str, str], message: str, parts) -> None:
+def test_impossible_parts_are_refused(part: dict[str, str], message: str, parts, tiny) -> None:
     with pytest.raises(SettingsError, match=message):
-        _run(parts[0], **part)
+        _run(parts[0], tiny, **part)
 
 
-def test_a_second_run_in_the_same_workdir_is_told_so(tmp_path: pathlib.Path) -> None:
+def test_a_second_run_in_the_same_workdir_is_told_so(tmp_path: pathlib.Path, tiny) -> None:
     with open(tmp_path / ".lock", "w") as file:
         file.write("process 4711, since today")
         file.flush()
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(WorkdirBusyError, match=r"is in use by process 4711, since today; .*"):
-            _run(tmp_path)
+            _run(tmp_path, tiny)
     assert not (tmp_path / "logs").exists()

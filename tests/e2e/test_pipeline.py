@@ -6,6 +6,7 @@ import dataclasses
 import io
 import pathlib
 import shutil
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,21 +19,6 @@ from pipeline.settings_loader import load_settings
 
 pytestmark = pytest.mark.e2e
 
-TINY = [
-    "data.synthetic.classes=3",
-    "data.synthetic.train_per_class=6",
-    "data.synthetic.validation_per_class=4",
-    "data.synthetic.test_per_class=3",
-    "data.synthetic.image_size=48",
-    "images.canonical_size=40",
-    "model.input_size=32",
-    "model.embedding_dim=8",
-    "training.epochs=2",
-    "training.batch_size=6",
-    "evaluation.min_recall_at_1=0.0",
-    "evaluation.allowed_drop=1.0",
-    "gallery.neighbours=7",
-]
 ALL = {
     "TfdsExampleGen",
     "ImportSchemaGen",
@@ -49,8 +35,8 @@ ALL = {
 }
 
 
-def _run(workdir: pathlib.Path, *more: str) -> RunResult:
-    return run(load_settings("demo", [*TINY, *more]), workdir, preset="demo")
+def _run(workdir: pathlib.Path, overrides: Sequence[str]) -> RunResult:
+    return run(load_settings("demo", overrides), workdir, preset="demo")
 
 
 def _executed(result: RunResult) -> set[str]:
@@ -69,7 +55,7 @@ class Runs:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+def runs(tmp_path_factory: pytest.TempPathFactory, tiny: tuple[str, ...]) -> Runs:
     """First run; second; third; fourth after an edit to what is served; fifth to the metrics."""
     workdir = tmp_path_factory.mktemp("runs")
     project = tmp_path_factory.mktemp("project")
@@ -78,7 +64,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     found = Runs(workdir, [], [])
 
     def once() -> None:
-        found.results.append(_run(workdir))
+        found.results.append(_run(workdir, tiny))
         found.versions.append(_versions(workdir))
 
     def edit(file: str) -> None:
@@ -196,12 +182,39 @@ def test_every_signature_of_the_pushed_model_answers(runs: Runs) -> None:
         model.signatures["thumbnail"](ids=tf.constant([identity, "no-such-flower"]))
 
 
-@pytest.fixture(scope="module")
-def refused(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, dict[str, Any]]:
-    workdir = tmp_path_factory.mktemp("refused")
-    result = _run(
-        workdir, "training.epochs=0", "model.weights=none", "evaluation.min_map_at_r=0.99"
+def test_the_picture_of_neighbours_frames_the_right_ones(runs: Runs) -> None:
+    import tensorflow as tf
+
+    from pipeline.neighbour_sheet import (
+        FRAME,
+        GAP,
+        OTHER,
+        SAME,
+        SIDE,
+        first_of_each_class,
+        neighbour_sheet,
     )
+
+    model = tf.saved_model.load(runs.results[0].summary["pushed_model"])
+    queries = list(first_of_each_class(runs.results[0].dataset, "test"))
+    assert len({name for name, _ in queries}) == len(queries) == 3
+    sheet = neighbour_sheet(model, queries, columns=4)
+    assert sheet.size == (5 * (SIDE + GAP) + GAP, 3 * (SIDE + GAP) - GAP)
+    found = model.signatures["similar"](image_bytes=tf.constant([image for _, image in queries]))
+    for row, names in enumerate(found["neighbour_class_names"].numpy()[:, :4]):
+        for column, name in enumerate(names):
+            corner = ((1 + column) * (SIDE + GAP) + GAP + FRAME // 2, row * (SIDE + GAP) + 1)
+            expected = SAME if name.decode() == queries[row][0] else OTHER
+            assert sheet.getpixel(corner) == expected
+
+
+@pytest.fixture(scope="module")
+def refused(
+    tmp_path_factory: pytest.TempPathFactory, tiny: tuple[str, ...]
+) -> tuple[pathlib.Path, dict[str, Any]]:
+    workdir = tmp_path_factory.mktemp("refused")
+    bad = ["training.epochs=0", "model.weights=none", "evaluation.min_map_at_r=0.99"]
+    result = _run(workdir, [*tiny, *bad])
     return workdir, result.summary
 
 
