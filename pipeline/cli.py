@@ -6,6 +6,7 @@ Nothing here knows how anything is done; `--help` must answer at once, so no hea
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import pathlib
 import sys
@@ -226,6 +227,11 @@ def _serve(options: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", category=FutureWarning)
     from serving.model_server import ServerOptions, serve
 
+    log = logging.getLogger("serving")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
     folder = options.workdir / "serving"
     names = sorted(path.name for path in folder.glob("*") if path.is_dir())
     if len(names) != 1:

@@ -18,8 +18,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 def _commands() -> list[str]:
     text = (ROOT / "README.md").read_text("utf-8")
     blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    return [line for line in lines if re.match(r"(make|\.venv/bin/flowersim|curl) ", line)]
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [line for line in lines if re.match(r"(make|\.venv/bin/flowersim) ", line)]
 
 
 FLOWERSIM = [command for command in _commands() if "flowersim " in command]
@@ -28,7 +28,6 @@ MAKE = [command for command in _commands() if command.startswith("make ")]
 
 def test_there_are_commands_of_each_kind() -> None:
     assert len(FLOWERSIM) >= 8 and len(MAKE) >= 5
-    assert any(command.startswith("curl") for command in _commands())
 
 
 @pytest.mark.parametrize("command", FLOWERSIM)
