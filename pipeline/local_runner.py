@@ -166,9 +166,9 @@ def _beam_args(given: Sequence[str]) -> list[str]:
     """Arguments for Beam, without the packing of TFX that workers on this machine do not need.
 
     TFX packs its own sources for each component that uses Beam (1.5 s each) unless the workers'
-    environment is named. Workers of local runners ignore the name: they run in this one.
+    environment is named. FnApiRunner's workers ignore the name: they run in this one.
     """
-    if not {"--runner=FnApiRunner", "--runner=DirectRunner"} & set(given):
+    if "--runner=FnApiRunner" not in given:
         return list(given)
     return [*given, "--sdk_container_image=this-environment"]
 
