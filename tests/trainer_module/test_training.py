@@ -50,13 +50,13 @@ def train(name):
 
 whole = train("whole")
 
-report = training.LogEpoch.on_epoch_end
+report = training.LogProgress.on_epoch_end
 def stop(*_): raise KeyboardInterrupt
-training.LogEpoch.on_epoch_end = stop
+training.LogProgress.on_epoch_end = stop
 try:
     train("stopped")
 except KeyboardInterrupt:
-    training.LogEpoch.on_epoch_end = report
+    training.LogProgress.on_epoch_end = report
 resumed = train("stopped")
 
 restored = training._compiled_model(config, CLASSES, 3)
