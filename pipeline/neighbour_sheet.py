@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
+
+from pipeline.sample_query import stored_images
 
 SIDE = 96
 FRAME = 3
@@ -50,25 +52,16 @@ def neighbour_sheet(model: Any, queries: Sequence[tuple[str, bytes]], columns: i
                 _square(thumbnail, SIDE - 2 * FRAME), FRAME, SAME if same else OTHER
             )
             sheet.paste(tile, ((1 + column) * pitch + GAP, row * pitch))
-    line = SIDE + GAP
-    ImageDraw.Draw(sheet).line([(line, 0), (line, size[1])], fill=(190, 190, 190))
+    ImageDraw.Draw(sheet).line([(pitch, 0), (pitch, size[1])], fill=(190, 190, 190))
     return sheet
 
 
-def first_of_each_class(dataset: str, split: str) -> Iterator[tuple[str, bytes]]:
-    """Yields class name and encoded image of the first image of each class, in label order."""
-    import tensorflow_datasets as tfds
-
-    from components.tfds_example_gen.layout import read_layout
-
-    builder = tfds.builder_from_directory(dataset)
-    layout = read_layout(builder)
-    decoders = {layout.image: tfds.decode.SkipDecoding()}
-    first: dict[int, bytes] = {}
-    for example in builder.as_dataset(split=split, decoders=decoders).as_numpy_iterator():
-        first.setdefault(int(example[layout.label]), example[layout.image])
-    for label in sorted(first):
-        yield layout.class_names[label], first[label]
+def first_of_each_class(dataset: str, split: str) -> list[tuple[str, bytes]]:
+    """Returns class name and encoded image of the first image of each class, sorted by name."""
+    first: dict[str, bytes] = {}
+    for _, class_name, image in stored_images(dataset, split):
+        first.setdefault(class_name, image)
+    return sorted(first.items())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,11 +83,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     import tensorflow as tf
 
-    queries = list(first_of_each_class(options.dataset, "test"))
-    # Spread over the classes, whatever their order means.
-    chosen = np.unique(np.linspace(0, len(queries) - 1, options.rows).astype(int))
-    model = tf.saved_model.load(options.model)
-    neighbour_sheet(model, [queries[i] for i in chosen], options.columns).save(options.output)
+    try:
+        queries = first_of_each_class(options.dataset, "test")
+        # Spread over the classes, whatever their order means.
+        chosen = np.unique(np.linspace(0, len(queries) - 1, options.rows).astype(int))
+        model = tf.saved_model.load(options.model)
+        sheet = neighbour_sheet(model, [queries[i] for i in chosen], options.columns)
+        sheet.save(options.output)
+    except (OSError, ValueError) as error:
+        print(f"neighbour_sheet: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

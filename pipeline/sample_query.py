@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Iterator
 
 from rich.console import Console
 
@@ -38,6 +39,11 @@ def ask_about_a_test_image(
 
 def first_image(dataset: str, split: str) -> tuple[str, str, bytes]:
     """Returns id, class name and encoded bytes of the first image of a split."""
+    return next(stored_images(dataset, split))
+
+
+def stored_images(dataset: str, split: str) -> Iterator[tuple[str, str, bytes]]:
+    """Yields id, class name and encoded bytes of every image of a split."""
     import tensorflow_datasets as tfds
 
     from components.tfds_example_gen.layout import read_layout
@@ -45,8 +51,8 @@ def first_image(dataset: str, split: str) -> tuple[str, str, bytes]:
     builder = tfds.builder_from_directory(dataset)
     layout = read_layout(builder)
     examples = builder.as_dataset(
-        split=f"{split}[:1]", decoders={layout.image: tfds.decode.SkipDecoding()}
-    )
-    example = next(iter(examples.as_numpy_iterator()))
-    identity = example[layout.identity].decode() if layout.identity else f"{split} 0"
-    return identity, layout.class_names[int(example[layout.label])], example[layout.image]
+        split=split, decoders={layout.image: tfds.decode.SkipDecoding()}
+    ).as_numpy_iterator()
+    for index, example in enumerate(examples):
+        identity = example[layout.identity].decode() if layout.identity else f"{split} {index}"
+        yield identity, layout.class_names[int(example[layout.label])], example[layout.image]

@@ -44,11 +44,6 @@ class Report:
         """Number of copies left out."""
         return sum(len(group["dropped"]) for group in self.duplicates)
 
-    @property
-    def leaks(self) -> int:
-        """Number of contents that occur in several splits."""
-        return sum(len({i["split"] for i in group["images"]}) > 1 for group in self.duplicates)
-
     def check(self, splits: Sequence[str], max_bad_share: float) -> None:
         """Refuses data with too many bad images, or a split with none left.
 

@@ -226,7 +226,7 @@ def test_the_picture_of_neighbours_frames_the_right_ones(runs: Runs) -> None:
     )
 
     model = tf.saved_model.load(runs.results[0].summary["pushed_model"])
-    queries = list(first_of_each_class(runs.results[0].dataset, "test"))
+    queries = first_of_each_class(runs.results[0].dataset, "test")
     assert len({name for name, _ in queries}) == len(queries) == 3
     sheet = neighbour_sheet(model, queries, columns=4)
     assert sheet.size == (5 * (SIDE + GAP) + GAP, 3 * (SIDE + GAP) - GAP)

@@ -73,3 +73,24 @@ def test_serving_before_a_run_says_what_to_do(tmp_path: pathlib.Path) -> None:
     result = flowersim("serve", "--workdir", str(tmp_path))
     assert result.returncode == 1
     assert "run the pipeline there first" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_parts_and_the_cache_are_passed_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    from types import SimpleNamespace
+
+    from pipeline import local_runner
+    from pipeline.cli import main
+
+    calls = []
+
+    def run(settings, workdir, **options):
+        calls.append((settings.run.cache, workdir, options["first"], options["last"]))
+        return SimpleNamespace(summary={"pushed_model": None})
+
+    monkeypatch.setattr(local_runner, "run", run)
+    place = ["--workdir", str(tmp_path)]
+    assert main(["run", *place]) == 0
+    assert main(["run", *place, "--no-cache", "--from", "Trainer", "--to", "Pusher"]) == 0
+    assert calls == [(True, tmp_path, None, None), (False, tmp_path, "Trainer", "Pusher")]

@@ -82,3 +82,24 @@ def test_on_a_terminal_a_line_follows_the_running_component(
     assert line == "[ 2/2] Evaluator 5 s 100/1000 images"
     line = log("Progress: 150 more images.", 3)
     assert line == "[ 2/2] Evaluator 8 s 250/1000 images 50 images/s 15 s left"
+
+
+def test_what_workers_report_adds_up() -> None:
+    from trainer_module.progress_log import ImageCounter
+
+    handler = ProgressHandler(Console(file=io.StringIO()), ["Evaluator"], {"Evaluator": 50})
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    try:
+        with handler:
+            logger.info("Component Evaluator is running.")
+            for images in (20, 17):
+                counter = ImageCounter()
+                counter.add(images - 1)
+                counter.add(1)
+                counter.flush()
+                counter.flush()
+    finally:
+        logger.setLevel(level)
+    assert handler._detail.startswith("37/50 images")

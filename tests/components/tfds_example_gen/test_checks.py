@@ -159,7 +159,6 @@ def test_copies_are_found_and_leaks_dropped_if_asked(
         ("b", "b leaked", "b leaked twice"): ["b leaked", "b leaked twice"] if drop else [],
         ("d", "d leaked"): ["d leaked"] if drop else [],
     }
-    assert found.leaks == 2
     assert _ids(artifact.uri, "train") == {"a", "a again", "b", "c"}
     assert _ids(artifact.uri, "validation") == {"d"} | (set() if drop else {"b leaked"})
     assert _ids(artifact.uri, "test") == {"e"} | (set() if drop else {"d leaked", "b leaked twice"})
@@ -187,4 +186,5 @@ def test_known_copies_in_the_real_data_are_found(shared_folder, tmp_path: pathli
         frozenset(pair)
         for pair in [(7015, 7040), (7307, 7309), (8067, 8077), (7323, 7328), (7885, 7886)]
     }
-    assert found.leaks == 3
+    across = [group for group in groups if len({split for _, split in group}) > 1]
+    assert len(across) == 3

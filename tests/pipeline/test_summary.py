@@ -1,0 +1,75 @@
+"""What is printed at the end of a run."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from pipeline.summary import print_summary
+
+
+def _printed(**changes: Any) -> str:
+    summary = {
+        "frozen_backbone": {"validation": {"recall_at_1": 0.5}},
+        "metrics": {"validation": {"recall_at_1": 0.75, "map_at_r": 0.25}},
+        "bad_images": [],
+        "duplicates": [],
+        "blessed": True,
+        "not_blessed_because": [],
+        "pushed_model": "/models/flowers/7",
+        **changes,
+    }
+    screen = io.StringIO()
+    print_summary(summary, Console(file=screen, width=100))
+    return screen.getvalue()
+
+
+def _copies(*splits: str, dropped: int = 0) -> dict[str, Any]:
+    images = [{"id": str(i), "split": split, "class_name": "x"} for i, split in enumerate(splits)]
+    return {"images": images, "dropped": [str(i) for i in range(dropped)]}
+
+
+def test_a_clean_run_says_nothing_of_its_images() -> None:
+    printed = _printed()
+    assert "blessed  pushed to /models/flowers/7" in printed
+    assert "images" not in printed
+
+
+def test_bad_images_are_counted() -> None:
+    assert "images left out because they cannot be decoded: 2" in _printed(bad_images=[{}, {}])
+
+
+@pytest.mark.parametrize(
+    ("groups", "line"),
+    [
+        ([_copies("test", "test")], "more than once: 1, across splits: 0\n"),
+        (
+            [_copies("test", "test"), _copies("train", "test")],
+            "more than once: 2, across splits: 1, kept (data.drop_leaks=true drops the copies)\n",
+        ),
+        (
+            [_copies("train", "test", "test", dropped=2)],
+            "more than once: 1, across splits: 1, 2 copies dropped\n",
+        ),
+    ],
+)
+def test_copies_are_counted(groups: list[dict[str, Any]], line: str) -> None:
+    assert line in _printed(duplicates=groups)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"pushed_model": None}, "blessed, and not pushed by this part"),
+        ({"pushed_model": None, "blessed": None}, "not evaluated by this part"),
+        (
+            {"pushed_model": None, "blessed": False, "not_blessed_because": ["too weak"]},
+            "not blessed, so not pushed:\n  too weak\n",
+        ),
+    ],
+)
+def test_the_verdict_is_told(changes: dict[str, Any], line: str) -> None:
+    assert line in _printed(**changes)
