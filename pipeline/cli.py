@@ -180,8 +180,10 @@ def _run(options: argparse.Namespace) -> int:
         with run_log(result.log, verbose=options.verbose) as console:
             ask_about_a_test_image(pushed, settings.serving.model_name, result.dataset, console)
     if pushed:
-        print(f"\nserve it:  flowersim serve --workdir {workdir}")
-        print("ask it:    flowersim query PHOTO.jpg")
+        # As it was called: the environment's programs need not be on the PATH.
+        program = sys.argv[0] if pathlib.Path(sys.argv[0]).name == "flowersim" else "flowersim"
+        print(f"\nserve it:  {program} serve --workdir {workdir}")
+        print(f"ask it:    {program} query PHOTO.jpg")
     return 0
 
 

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 def print_neighbours(title: str, neighbours: Sequence[Neighbour], console: Console) -> None:
     """Prints one photo's neighbours, best first, under a title."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("rank", justify="right")
-    table.add_column("score", justify="right")
-    table.add_column("match")
-    table.add_column("class", no_wrap=True)
-    table.add_column("id", no_wrap=True)
+    # Where a line is too short for all, names are broken: figures cut short would be lost.
+    table.add_column("rank", justify="right", no_wrap=True)
+    table.add_column("score", justify="right", no_wrap=True)
+    table.add_column("match", no_wrap=True)
+    table.add_column("class", overflow="fold")
+    table.add_column("id", overflow="fold")
     for neighbour in neighbours:
         table.add_row(
             str(neighbour.rank),

@@ -157,7 +157,7 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     console.print()
     if rows:
         console.print(table)
-    console.print()
+        console.print()
     for line in _about_data(summary):
         console.print(line, soft_wrap=True)
     if summary["pushed_model"]:
