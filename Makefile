@@ -8,7 +8,8 @@ ARGS ?=
 
 PYTHON := .venv/bin/python
 FLOWERSIM := .venv/bin/flowersim
-PYTEST := TF_CPP_MIN_LOG_LEVEL=2 $(PYTHON) -m pytest -q
+# Most of a test run is single-threaded graph building; a worker takes up to 2.5 GB of memory.
+PYTEST := TF_CPP_MIN_LOG_LEVEL=2 $(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \

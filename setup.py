@@ -50,8 +50,11 @@ CORE = [
 EXTRAS = {
     "dev": [
         "hypothesis>=6,<7",
+        # Keras's other backend: the losses are tested on it too.
+        "jax>=0.4.30,<0.11",
         "mypy>=1.13,<3",
         "pytest>=8,<10",
+        "pytest-xdist>=3.6,<4",
         "ruff>=0.9,<1",
         "types-PyYAML>=6,<7",
     ],

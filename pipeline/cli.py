@@ -13,6 +13,8 @@ import sys
 import warnings
 from collections.abc import Sequence
 
+from pipeline.component_ids import COMPONENT_IDS
+
 DEFAULT_PRESET = "demo"
 DEFAULT_URL = "http://127.0.0.1:8501"
 
@@ -67,13 +69,15 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--from",
         dest="first",
+        choices=COMPONENT_IDS,
         metavar="COMPONENT",
         help="run from this component on; what it needs is taken from the latest run as it is, "
-        "whatever has changed since",
+        f"whatever has changed since; one of {', '.join(COMPONENT_IDS)}",
     )
     run.add_argument(
         "--to",
         dest="last",
+        choices=COMPONENT_IDS,
         metavar="COMPONENT",
         help="run this component and what it needs, nothing after it",
     )

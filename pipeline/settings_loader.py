@@ -109,6 +109,9 @@ def iter_fields(
 
 def allowed(field: FieldInfo) -> str:
     """Describes in words what values a field accepts: its type and its bounds."""
+    extra = field.json_schema_extra
+    if isinstance(extra, dict) and "form" in extra:
+        return str(extra["form"])
     return _words(field.annotation, field.metadata)
 
 
@@ -125,9 +128,6 @@ def _words(annotation: Any, metadata: Iterable[Any] = ()) -> str:
                 bound = getattr(constraint, attribute, None)
                 if bound is not None:
                     bounds.append(f"{symbol} {bound:g}")
-            pattern = getattr(constraint, "pattern", None)
-            if pattern:
-                bounds.append(f"matching {pattern}")
             if getattr(constraint, "min_length", None):
                 count = f", at least {constraint.min_length} of them"
     return " ".join([_type_words(annotation), " and ".join(bounds)]).strip() + count

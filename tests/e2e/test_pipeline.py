@@ -4,39 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import json
 import pathlib
-import re
 import shutil
-import subprocess
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from pipeline import code_hash
+from pipeline.component_ids import COMPONENT_IDS
 from pipeline.local_runner import RunResult, run
 from pipeline.settings_loader import load_settings
 
 pytestmark = pytest.mark.e2e
 
-ALL = {
-    "TfdsExampleGen",
-    "ImportSchemaGen",
-    "StatisticsGen",
-    "ExampleValidator",
-    "AnomalyGate",
-    "Transform",
-    "Trainer",
-    "Baseline",
-    "Evaluator",
-    "TestEvaluator",
-    "SimilarityIndexer",
-    "Pusher",
-}
+ALL = set(COMPONENT_IDS)
 
 
 def _run(workdir: pathlib.Path, overrides: Sequence[str]) -> RunResult:
@@ -146,32 +130,6 @@ def test_a_gallery_image_finds_itself_over_http(runs: Runs) -> None:
         scores = [neighbour.score for neighbour in neighbours]
         assert scores == sorted(scores, reverse=True)
         assert client.similar(image, k=2) == neighbours[:2]
-
-
-@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
-def test_the_curl_command_of_the_readme_answers(runs: Runs, tmp_path: pathlib.Path) -> None:
-    from pipeline.sample_query import first_image
-    from serving.model_server import ServerOptions, running_server
-
-    readme = (pathlib.Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
-    (command,) = re.findall(r"^.*\|\n  curl .*$", readme, re.MULTILINE)
-    identity, _, image = first_image(runs.results[0].dataset, "train")
-    # As large as a camera's photos are, which is more than a shell's argument may hold.
-    padding = PngInfo()
-    padding.add_text("padding", "x" * 3_000_000)
-    Image.open(io.BytesIO(image)).save(tmp_path / "PHOTO.jpg", "png", pnginfo=padding)
-    options = ServerOptions(
-        model_name="flowers",
-        model_base_path=str(runs.workdir / "serving" / "flowers"),
-        rest_api_port=0,
-    )
-    with running_server(options) as url:
-        command = command.replace("http://127.0.0.1:8501", url)
-        answer = subprocess.run(
-            ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True
-        )
-    (prediction,) = json.loads(answer.stdout)["predictions"]
-    assert prediction["neighbour_ids"][0] == identity
 
 
 def test_every_signature_of_the_pushed_model_answers(runs: Runs) -> None:

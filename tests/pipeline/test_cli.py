@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from pipeline.component_ids import COMPONENT_IDS
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -53,6 +55,15 @@ def test_bad_settings_end_with_one_line_and_status_2(arguments: list[str], messa
     assert result.returncode == 2
     (line,) = result.stderr.splitlines()
     assert line.startswith("flowersim: ") and message in line
+
+
+def test_a_wrong_component_is_told_at_once_with_those_there_are(tmp_path: pathlib.Path) -> None:
+    for flag in ("--from", "--to"):
+        result = flowersim("run", flag, "Training", "--workdir", str(tmp_path / "new"))
+        assert result.returncode == 2
+        assert f"argument {flag}: invalid choice: 'Training'" in result.stderr
+        assert all(name in result.stderr for name in COMPONENT_IDS)
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_server_that_is_not_there_is_named(tmp_path: pathlib.Path) -> None:

@@ -1,0 +1,226 @@
+"""The README's commands, executed in the order of a new user's first hour, on a tiny dataset.
+
+Each is run as it stands there; what is added makes it small, keeps it off the network, or puts the
+server on a free port. `NOT_EXECUTED` says which are not, and why.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+import yaml
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+pytestmark = pytest.mark.e2e
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+NOT_EXECUTED = {
+    "make test": "this is it",
+    "make lint": "CI runs it before the tests",
+    "make bench": "takes long, and measures rather than checks",
+    "make lock": "asks the package index for newer versions",
+}
+EXECUTED = {
+    "make run",
+    ".venv/bin/flowersim serve",
+    ".venv/bin/flowersim query PHOTO.jpg --k 5",
+    ".venv/bin/flowersim run --preset flowers102",
+    ".venv/bin/flowersim run --set data.folder=PHOTOS",
+    ".venv/bin/flowersim run --set data.dataset=NAME --set data.data_dir=FOLDER",
+    ".venv/bin/flowersim settings --preset flowers102",
+    ".venv/bin/flowersim settings --yaml > mine.yaml",
+    ".venv/bin/flowersim run --to Transform",
+    ".venv/bin/flowersim run --from Trainer",
+    ".venv/bin/flowersim run --no-cache",
+}
+
+
+def _readme() -> str:
+    return (ROOT / "README.md").read_text("utf-8")
+
+
+def _commands() -> set[str]:
+    blocks = re.findall(r"^```\n(.*?)^```", _readme(), re.MULTILINE | re.DOTALL)
+    lines = [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return {line for line in lines if re.match(r"(make|\.venv/bin/flowersim) ", line)}
+
+
+def test_every_command_is_executed_here_or_there_is_a_reason() -> None:
+    assert _commands() == EXECUTED | set(NOT_EXECUTED)
+
+
+@pytest.fixture(scope="module")
+def small(tiny: tuple[str, ...]) -> str:
+    """Arguments that make a run small."""
+    return " ".join(f"--set {setting}" for setting in tiny)
+
+
+@pytest.fixture(scope="module")
+def home(
+    tmp_path_factory: pytest.TempPathFactory,
+    make_photo: Callable[..., bytes],
+    write_dataset: Callable[..., pathlib.Path],
+) -> pathlib.Path:
+    """A user's folder: the environment, a photo, a folder of photos, a prepared dataset."""
+    home = tmp_path_factory.mktemp("home")
+    (home / ".venv").symlink_to(sys.prefix)
+    for index in range(24):
+        photo = home / "PHOTOS" / f"species {index % 3}" / f"{index}.jpg"
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        photo.write_bytes(make_photo(index))
+    splits = {
+        split: [[(make_photo(100 * number + i), i % 2, None) for i in range(6)]]
+        for number, split in enumerate(("train", "validation", "test"))
+    }
+    write_dataset(home / "FOLDER", "roses", ["red", "white"], splits)
+    return home
+
+
+def _shell(command: str, cwd: pathlib.Path) -> str:
+    """What a command prints once it has succeeded, the progress of runs included."""
+    result = subprocess.run(["bash", "-c", command], cwd=cwd, capture_output=True, text=True)
+    printed = result.stdout + result.stderr
+    assert result.returncode == 0, f"{command}\n{printed}"
+    return printed
+
+
+def test_an_interrupted_run_says_how_to_go_on(home: pathlib.Path, small: str) -> None:
+    run = subprocess.Popen(
+        ["bash", "-c", f"exec .venv/bin/flowersim run {small}"],
+        cwd=home,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert run.stderr is not None
+    printed = []
+    for line in run.stderr:
+        printed.append(line)
+        if "StatisticsGen" in line:
+            os.killpg(run.pid, signal.SIGINT)  # as a terminal does it: to every process of the run
+    assert run.wait(timeout=60) == 130, printed
+    assert printed[-1] == "flowersim: interrupted; the same command goes on from here\n"
+    assert "Traceback" not in "".join(printed)
+    summary = json.loads((home / "runs/demo/summary.json").read_text("utf-8"))
+    assert summary["status"] == "interrupted"
+
+
+def test_make_run_goes_on_pushes_and_asks(home: pathlib.Path, small: str) -> None:
+    workdir = home / "runs" / "demo"
+    printed = _shell(f'make run ARGS="--workdir {workdir} {small}"', ROOT)
+    assert re.search(r"TfdsExampleGen +cached", printed)
+    assert re.search(r"blessed +pushed to .*/runs/demo/serving/flowers/\d+", printed)
+    assert re.search(r"frozen backbone, validation +\d\.\d{4}", printed)
+    assert f"serve --workdir {workdir}" in printed
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("run --to Transform", r"Transform +cached"),
+        ("run --from Trainer", r"Trainer +cached"),
+    ],
+)
+def test_parts_of_a_run(home: pathlib.Path, small: str, command: str, expected: str) -> None:
+    assert re.search(expected, _shell(f".venv/bin/flowersim {command} {small}", home))
+
+
+def test_a_run_without_the_cache(home: pathlib.Path, small: str) -> None:
+    printed = _shell(f".venv/bin/flowersim run --no-cache {small} --to TfdsExampleGen", home)
+    assert re.search(r"TfdsExampleGen +\d+\.\d s", printed)
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("run --set data.folder=PHOTOS", "PHOTOS: 3 classes; "),
+        (
+            "run --set data.dataset=roses --set data.data_dir=FOLDER",
+            "roses: 2 classes; 6 train, 6 validation, 6 test",
+        ),
+    ],
+)
+def test_other_data(home: pathlib.Path, command: str, expected: str) -> None:
+    printed = _shell(
+        f".venv/bin/flowersim {command} --to TfdsExampleGen --workdir runs/other", home
+    )
+    assert expected in printed
+
+
+def test_flowers102(home: pathlib.Path, shared_folder: pathlib.Path) -> None:
+    printed = _shell(
+        ".venv/bin/flowersim run --preset flowers102 --to TfdsExampleGen "
+        f"--set data.data_dir={shared_folder / 'data' / 'tfds'}",
+        home,
+    )
+    assert "102 classes; 1020 train, 1020 validation, 6149 test" in printed
+
+
+def test_settings(home: pathlib.Path) -> None:
+    printed = _shell(".venv/bin/flowersim settings --preset flowers102", home)
+    assert "data.dataset = oxford_flowers102" in printed
+    _shell(".venv/bin/flowersim settings --yaml > mine.yaml", home)
+    assert yaml.safe_load((home / "mine.yaml").read_text("utf-8"))["training"]["epochs"] == 6
+    again = _shell(".venv/bin/flowersim settings --preset mine.yaml", home)
+    assert again == _shell(".venv/bin/flowersim settings", home)
+
+
+@contextlib.contextmanager
+def _served(home: pathlib.Path) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        ["bash", "-c", f"exec .venv/bin/flowersim serve --port {port}"],
+        cwd=home,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stderr is not None
+    try:
+        log = []
+        for line in server.stderr:
+            log.append(line)
+            if "is available" in line:
+                break
+        else:
+            raise AssertionError("".join(log))
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=30)
+
+
+def test_serve_query_and_curl(home: pathlib.Path) -> None:
+    from pipeline.sample_query import first_image
+
+    (dataset,) = (home / "runs/demo/data/synthetic_flowers").glob("*/*/dataset_info.json")
+    identity, class_name, image = first_image(str(dataset.parent), "train")
+    # As large as a camera's photos are, which is more than a shell's argument may hold.
+    padding = PngInfo()
+    padding.add_text("padding", "x" * 3_000_000)
+    Image.open(io.BytesIO(image)).save(home / "PHOTO.jpg", "png", pnginfo=padding)
+    with _served(home) as url:
+        query = f".venv/bin/flowersim query PHOTO.jpg --k 5 --url {url}"
+        first = next(line for line in _shell(query, home).splitlines() if identity in line)
+        assert class_name in first and "1.000" in first
+        if shutil.which("curl"):
+            (curl,) = re.findall(r"^.*\|\n  curl .*$", _readme(), re.MULTILINE)
+            answer = _shell(curl.replace("http://127.0.0.1:8501", url), home)
+            # curl's own progress follows the answer.
+            (prediction,) = json.JSONDecoder().raw_decode(answer)[0]["predictions"]
+            assert prediction["neighbour_ids"][0] == identity
