@@ -75,7 +75,7 @@ class DataSettings(Section):
     dataset: str = Field(
         default="synthetic_flowers",
         pattern=r"^[a-z0-9_]+(/[A-Za-z0-9_.\-]+)?(:[0-9.]+)?$",
-        json_schema_extra={"form": "NAME, NAME/CONFIG or NAME:VERSION, as TFDS writes them"},
+        json_schema_extra={"form": "text: NAME, NAME/CONFIG or NAME:VERSION, as TFDS writes them"},
         description="TFDS image-classification dataset; synthetic_flowers is drawn here and "
         "needs no download",
     )
@@ -272,7 +272,7 @@ class ServingSettings(Section):
     model_name: str = Field(
         default="flowers",
         pattern=r"^[A-Za-z0-9_\-]+$",
-        json_schema_extra={"form": "letters, digits, _ and -"},
+        json_schema_extra={"form": "text: letters, digits, _ and -"},
         description="name in the REST URL",
     )
 
@@ -283,7 +283,7 @@ class RunSettings(Section):
     pipeline_name: str = Field(
         default="flowersim",
         pattern=r"^[a-z0-9][a-z0-9\-]{0,127}$",
-        json_schema_extra={"form": "lower-case letters, digits and -, at most 128"},
+        json_schema_extra={"form": "text: lower-case letters, digits and -, at most 128"},
         description="name in ML Metadata and on Kubeflow",
     )
     cache: bool = Field(default=True, description="reuse results of unchanged steps")
