@@ -46,7 +46,7 @@ def _is_expected(error: Exception) -> bool:
     from pipeline.workdir_lock import WorkdirBusyError
     from serving.client import ClientError
 
-    expected = (RunFailedError, PrepareError, WorkdirBusyError, ClientError, FileNotFoundError)
+    expected = (RunFailedError, PrepareError, WorkdirBusyError, ClientError, OSError)
     return isinstance(error, expected)
 
 
@@ -121,16 +121,37 @@ def _parser() -> argparse.ArgumentParser:
         help="workdir of the run that pushed it (default: %(default)s)",
     )
     serve.add_argument("--host", default="127.0.0.1", help="address to bind to (%(default)s)")
-    serve.add_argument("--port", type=int, default=8501, help="REST port (default: %(default)s)")
+    serve.add_argument(
+        "--port", type=_port, default=8501, help="REST port; 0 for any free one (%(default)s)"
+    )
     serve.set_defaults(command=_serve)
 
     query = commands.add_parser("query", help="ask a model server which images look like a photo")
     query.add_argument("image", nargs="+", type=pathlib.Path, help="photo: JPEG, PNG, GIF or BMP")
     query.add_argument("--url", default=DEFAULT_URL, help="the server (default: %(default)s)")
     query.add_argument("--model-name", default="flowers", help="served model (%(default)s)")
-    query.add_argument("--k", type=int, default=5, help="neighbours to print (%(default)s)")
+    query.add_argument(
+        "--k",
+        type=_positive,
+        default=5,
+        help="neighbours to print, at most gallery.neighbours of the model (%(default)s)",
+    )
     query.set_defaults(command=_query)
     return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{port} is no port: they go from 0 to 65535")
+    return port
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
@@ -182,7 +203,13 @@ def _run(options: argparse.Namespace) -> int:
         from pipeline.sample_query import ask_about_a_test_image
 
         with run_log(result.log, verbose=options.verbose) as console:
-            ask_about_a_test_image(pushed, settings.serving.model_name, result.dataset, console)
+            ask_about_a_test_image(
+                pushed,
+                settings.serving.model_name,
+                result.dataset,
+                console,
+                skip={image["id"] for image in result.summary["bad_images"]},
+            )
     if pushed:
         # As it was called: the environment's programs need not be on the PATH.
         program = sys.argv[0] if pathlib.Path(sys.argv[0]).name == "flowersim" else "flowersim"
@@ -260,12 +287,18 @@ def _query(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from pipeline.query_output import print_neighbours
-    from serving.client import SimilarityClient
+    from serving.client import ClientError, ServerUnavailableError, SimilarityClient
 
     console = Console(highlight=False)
     with SimilarityClient(options.url, model_name=options.model_name) as client:
         for image in options.image:
-            print_neighbours(str(image), client.similar(image, k=options.k), console)
+            try:
+                neighbours = client.similar(image, k=options.k)
+            except ServerUnavailableError as error:
+                raise ClientError(f"{error}; flowersim serve starts a server") from error
+            except (ClientError, ValueError) as error:
+                raise ClientError(f"{image}: {error}") from error
+            print_neighbours(str(image), neighbours, console)
     return 0
 
 

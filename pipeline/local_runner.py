@@ -16,6 +16,7 @@ from typing import Any
 
 from pipeline.run_log import run_log
 from pipeline.settings import Settings
+from pipeline.settings_loader import SettingsError
 from pipeline.workdir_lock import locked
 
 # TensorFlow's messages may hold a whole graph.
@@ -67,7 +68,8 @@ def run(
         The summary; a model that was not blessed is a result, no error.
 
     Raises:
-        SettingsError: There is no component `first` or `last`, or nothing between them.
+        SettingsError: There is no component `first` or `last`, or nothing between them, or nothing
+            that came before `first`.
         WorkdirBusyError: Another run works in the workdir.
         PrepareError: The dataset cannot be brought in.
         RunFailedError: A component failed.
@@ -95,22 +97,29 @@ def _run(
 ) -> RunResult:
     from pipeline.prepare import prepare
 
-    data = prepare(settings.data, root)
+    metadata = root / "metadata.sqlite"
+    if part[0] and not metadata.exists():
+        raise SettingsError(
+            f"--from {part[0]} takes what comes before it from an earlier run, and there was none "
+            f"in {root}: run without --from"
+        )
+    with console.status("preparing the data"):
+        data = prepare(settings.data, root)
     console.print(
         f"data  {settings.data.folder or settings.data.dataset}: {len(data.class_names)} classes; "
         + ", ".join(f"{count} {split}" for split, count in data.split_sizes.items())
     )
 
     # Heavy, so imported when the cheap mistakes are past.
-    from tfx import v1 as tfx
+    with console.status("loading TFX"):
+        from tfx import v1 as tfx
 
-    from pipeline.lineage import latest_run, open_store
-    from pipeline.partial_run import select
-    from pipeline.pipeline import create_pipeline, places_in
-    from pipeline.progress import ProgressHandler
-    from pipeline.summary import build_summary, print_summary, write_summary
+        from pipeline.lineage import latest_run, open_store
+        from pipeline.partial_run import select
+        from pipeline.pipeline import create_pipeline, places_in
+        from pipeline.progress import ProgressHandler
+        from pipeline.summary import build_summary, print_summary, write_summary
 
-    metadata = root / "metadata.sqlite"
     places = places_in(
         str(root), settings.serving.model_name, dataset=data.folder, schema=data.schema_path
     )

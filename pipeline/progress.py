@@ -22,6 +22,7 @@ _END = re.compile(r"^Component (\S+) is finished\.$")
 _CACHED = re.compile(r"^A cached execution \S+ is used\.$")
 _STEP = re.compile(r"^Progress: epoch (\d+/\d+) step (\d+/\d+)\.$")
 _IMAGES = re.compile(r"^Progress: (\d+) more images\.$")
+_OTHER = re.compile(r"^Progress: (tracing .*)\.$")
 _EPOCH = re.compile(r"^Epoch (\d+/\d+)  (.*)$")
 # Of what is logged at the end of an epoch, what a person wants to follow.
 _SHOWN = ("loss", "accuracy", "val_recall_at_1", "val_map_at_r")
@@ -108,6 +109,8 @@ class ProgressHandler(logging.Handler):
             self.running.cached = True
         elif match := _STEP.match(message):
             self._detail = f"epoch {match[1]}  step {match[2]}"
+        elif match := _OTHER.match(message):
+            self._detail = match[1]
         elif match := _IMAGES.match(message):
             self._count(int(match[1]))
         elif match := _EPOCH.match(message):
@@ -115,6 +118,8 @@ class ProgressHandler(logging.Handler):
         elif _END.match(message) and (step := self.running):
             step.seconds = time.monotonic() - self._started
             took = "cached" if step.cached else f"{step.seconds:.1f} s"
+            if self._live.is_started:
+                self._live.refresh()  # else the line of the finished component is drawn once more
             self._console.print(f"  {self._place()} {took:>8}", markup=False)
 
     def _count(self, images: int) -> None:

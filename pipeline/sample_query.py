@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from rich.console import Console
 
@@ -11,7 +11,12 @@ K = 5
 
 
 def ask_about_a_test_image(
-    pushed_model: str, model_name: str, dataset: str, console: Console
+    pushed_model: str,
+    model_name: str,
+    dataset: str,
+    console: Console,
+    *,
+    skip: Collection[str] = (),
 ) -> None:
     """Starts a model server on a free port, asks it about a test image, prints the answer.
 
@@ -20,12 +25,14 @@ def ask_about_a_test_image(
         model_name: Name in the URL.
         dataset: The prepared TFDS folder, of whose test split the first image is taken.
         console: Where the answer goes.
+        skip: Ids of images that cannot be decoded.
     """
     from pipeline.query_output import print_neighbours
     from serving.client import SimilarityClient
     from serving.model_server import ServerOptions, running_server
 
-    identity, class_name, image = first_image(dataset, "test")
+    images = (stored for stored in stored_images(dataset, "test") if stored[0] not in skip)
+    identity, class_name, image = next(images)
     options = ServerOptions(
         model_name=model_name,
         model_base_path=str(pathlib.Path(pushed_model).parent),

@@ -128,7 +128,7 @@ class ModelSettings(Section):
         default=128,
         ge=32,
         le=800,
-        description="side of the square image the backbone sees, in pixels",
+        description="side of the square image the backbone sees when the model is used, in pixels",
     )
     embedding_dim: int = Field(
         default=256,
@@ -142,6 +142,11 @@ class ModelSettings(Section):
     )
     head_scale: float = Field(
         default=16.0, gt=0.0, le=100.0, description="inverse temperature of the cosine head"
+    )
+    mirror_average: bool = Field(
+        default=False,
+        description="embed an image as the mean of itself and its mirror image: better, and twice "
+        "the work",
     )
 
 
@@ -176,6 +181,22 @@ class CenterLossSettings(Section):
     normalize: bool = Field(
         default=True, description="compare directions (1 − cos) in place of squared distances"
     )
+    warmup_epochs: int = Field(
+        default=2, ge=0, le=10000, description="epochs in which λ rises from 0 to its weight"
+    )
+
+
+class TripletSettings(Section):
+    """The triplet loss max(0, ‖a − p‖² − ‖a − n‖² + α), mined within each batch."""
+
+    weight: float = Field(default=0.0, ge=0.0, le=100.0, description="0 trains without it")
+    margin: float = Field(default=0.2, gt=0.0, le=100.0, description="α, in squared distance")
+    mining: Literal["batch_hard", "semi_hard"] = Field(
+        default="batch_hard",
+        description="batch_hard: the farthest positive and the nearest negative of each image; "
+        "semi_hard: for each positive the nearest of the farther negatives",
+    )
+    normalize: bool = Field(default=True, description="compare unit embeddings")
 
 
 class TrainingSettings(Section):
@@ -190,6 +211,18 @@ class TrainingSettings(Section):
     batch_size: int = Field(
         default=32, ge=2, le=4096, description="images in a step, over all devices"
     )
+    images_per_class: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="K of batches of batch_size/K classes with K images each, every class equally "
+        "often; 0 takes images as they come; the triplet loss needs at least 2",
+    )
+    input_size: Annotated[int, Field(ge=32, le=800)] | None = Field(
+        default=None,
+        description="side of the square image in training, in pixels; smaller than "
+        "model.input_size trains faster and not worse (null: the same)",
+    )
     learning_rate: float = Field(
         default=1e-3, gt=0.0, le=1.0, description="peak of the cosine schedule"
     )
@@ -197,8 +230,32 @@ class TrainingSettings(Section):
         default=0.1, description="share of the steps that raise the rate from 0"
     )
     weight_decay: float = Field(default=1e-4, ge=0.0, le=1.0, description="AdamW's decoupled decay")
+    backbone_rate: float = Field(
+        default=1.0,
+        ge=0.0,
+        le=10.0,
+        description="factor on the learning rate of the pretrained backbone; 0 trains the new "
+        "layers alone",
+    )
+    head_epochs: int = Field(
+        default=0,
+        ge=0,
+        le=10000,
+        description="first epochs in which only the new layers are trained",
+    )
+    frozen_blocks: int = Field(
+        default=3,
+        ge=0,
+        le=100,
+        description="first blocks of the backbone, with its stem, that keep their pretrained "
+        "weights; 0 trains all",
+    )
+    cross_entropy_weight: float = Field(
+        default=1.0, ge=0.0, le=100.0, description="weight of the softmax cross-entropy"
+    )
     label_smoothing: Share = Field(default=0.1, description="softmax target smoothing")
     center_loss: CenterLossSettings = CenterLossSettings()
+    triplet: TripletSettings = TripletSettings()
     augmentation: AugmentationSettings = AugmentationSettings()
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = Field(
         default="auto", description="auto: mixed_bfloat16 on a GPU, float32 elsewhere"
@@ -206,6 +263,25 @@ class TrainingSettings(Section):
     seed: int = Field(
         default=0, ge=0, description="seed of initial weights, batches and augmentation"
     )
+
+    @model_validator(mode="after")
+    def _batches_can_be_made(self) -> TrainingSettings:
+        each = self.images_per_class
+        if each and (self.batch_size % each or self.batch_size // each < 2):
+            raise ValueError(
+                f"batch_size={self.batch_size} must hold at least 2 classes of "
+                f"images_per_class={each}, with none left over"
+            )
+        if self.triplet.weight and each < 2:
+            raise ValueError("triplet.weight above 0 needs images_per_class of at least 2")
+        return self
+
+    @model_validator(mode="after")
+    def _something_is_trained(self) -> TrainingSettings:
+        weights = (self.cross_entropy_weight, self.center_loss.weight, self.triplet.weight)
+        if self.epochs and not any(weights):
+            raise ValueError("one of the losses must have a weight above 0")
+        return self
 
 
 class EvaluationSettings(Section):

@@ -18,6 +18,9 @@ FILE = "summary.json"
 
 SHOWN = ("recall_at_1", "recall_at_5", "map_at_r")
 
+# Ids of bad images that are printed.
+_NAMED = 3
+
 
 def build_summary(
     *,
@@ -79,7 +82,7 @@ def build_summary(
         "bad_images": ingestion["bad_images"] if ingestion else [],
         "duplicates": ingestion["duplicates"] if ingestion else [],
         "metrics": metrics,
-        "frozen_backbone": _frozen(run),
+        **_training(run),
         "blessed": blessed,
         "not_blessed_because": reasons,
         "pushed_model": path,
@@ -99,14 +102,26 @@ def _ingestion(run: Run | None) -> dict[str, Any] | None:
         return json.load(file)
 
 
-def _frozen(run: Run | None) -> dict[str, dict[str, float]]:
-    """Validation metrics of the backbone before training, as the Trainer measured them."""
+def _training(run: Run | None) -> dict[str, Any]:
+    """How training went, as the Trainer measured it.
+
+    Returns:
+        `frozen_backbone`, validation metrics of the backbone before training, by split; `training`,
+        losses, retrieval and health of centers in the epoch whose weights were taken, with `epoch`
+        (from 1) and `epochs`; None where nothing was trained.
+    """
     trained = run.outputs.get(("Trainer", "model_run")) if run else None
     if trained is None:
-        return {}
+        return {"frozen_backbone": {}, "training": None}
     # Spelled out, since importing the Trainer's module would import TensorFlow.
     with open(os.path.join(trained.uri, "history.json"), encoding="utf-8") as file:
-        return {"validation": json.load(file)["frozen"]}
+        history = json.load(file)
+    epochs = history["epochs"]
+    best = history["best_epoch"]
+    return {
+        "frozen_backbone": {"validation": history["frozen"]},
+        "training": {"epochs": len(epochs), "epoch": best, **epochs[best - 1]} if best else None,
+    }
 
 
 def write_summary(workdir: str | os.PathLike[str], summary: Mapping[str, Any]) -> pathlib.Path:
@@ -122,8 +137,11 @@ def _about_data(summary: Mapping[str, Any]) -> list[str]:
     """What a person should know of images that were left out, or are there twice."""
     lines = []
     if bad := summary["bad_images"]:
+        names = ", ".join(image["id"] for image in bad[:_NAMED])
+        more = ", …" if len(bad) > _NAMED else ""
         lines.append(
-            f"images left out because they cannot be decoded: {len(bad)}, listed in the summary"
+            f"images left out because they cannot be decoded: {len(bad)} ({names}{more}); "
+            "the summary says why"
         )
     if groups := summary["duplicates"]:
         leaks = sum(len({image["split"] for image in group["images"]}) > 1 for group in groups)
@@ -140,15 +158,25 @@ def _about_data(summary: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _about_training(summary: Mapping[str, Any]) -> list[str]:
+    """A word of caution where training did not help."""
+    frozen = summary["frozen_backbone"].get("validation", {}).get("recall_at_1")
+    trained = summary["metrics"].get("validation", {}).get("recall_at_1")
+    if frozen is None or trained is None or trained >= frozen:
+        return []
+    return ["the trained model retrieves worse on validation than the backbone it started from"]
+
+
 def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     """Prints the results as a table, then the verdict in words."""
     table = Table(pad_edge=False, box=None, header_style="bold")
     table.add_column("", no_wrap=True)
+    sizes = {split: f"{split} ({count} images)" for split, count in summary["images"].items()}
     rows = [
-        (f"frozen backbone, {split}", values)
+        (f"frozen backbone, {sizes[split]}", values)
         for split, values in summary["frozen_backbone"].items()
     ]
-    rows += [(f"trained, {split}", values) for split, values in summary["metrics"].items()]
+    rows += [(f"trained, {sizes[split]}", values) for split, values in summary["metrics"].items()]
     shown = [name for name in SHOWN if any(name in values for _, values in rows)]
     for name in shown:
         table.add_column(name, justify="right", no_wrap=True)
@@ -158,7 +186,7 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     if rows:
         console.print(table)
         console.print()
-    for line in _about_data(summary):
+    for line in [*_about_data(summary), *_about_training(summary)]:
         console.print(line, soft_wrap=True)
     if summary["pushed_model"]:
         console.print(f"blessed  pushed to {summary['pushed_model']}", soft_wrap=True)

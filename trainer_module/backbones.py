@@ -9,6 +9,8 @@ must be quick.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,12 +37,14 @@ def available_backbones() -> tuple[str, ...]:
     return BACKBONES
 
 
-def build_backbone(name: str, *, input_size: int, weights: str | None = "imagenet") -> keras.Model:
+def build_backbone(
+    name: str, *, input_size: int | None = None, weights: str | None = "imagenet"
+) -> keras.Model:
     """Builds a backbone with its preprocessing inside.
 
     Args:
         name: One of `available_backbones()`, in any case.
-        input_size: Side S of the images in pixels, at least 32.
+        input_size: Side S of the images in pixels, at least 32; None leaves it open.
         weights: `imagenet`, or None for random weights.
 
     Returns:
@@ -56,14 +60,52 @@ def build_backbone(name: str, *, input_size: int, weights: str | None = "imagene
         raise ValueError(f"unknown backbone {name!r}; there are {', '.join(BACKBONES)}")
     if weights not in ("imagenet", None):
         raise ValueError(f"unknown weights {weights!r}; there are 'imagenet' and None")
-    if input_size < SMALLEST_INPUT:
+    if input_size is not None and input_size < SMALLEST_INPUT:
         raise ValueError(f"input_size is {input_size}, but must be at least {SMALLEST_INPUT}")
     if key in LITE:
         return _build_lite(key, input_size, weights)
     return _build_application(APPLICATIONS[key], input_size, weights)
 
 
-def _build_lite(name: str, input_size: int, weights: str | None) -> keras.Model:
+def freeze_first_blocks(backbone: keras.Model, count: int) -> None:
+    """Keeps the stem and the first blocks as they are: they are not trained.
+
+    Their batch normalisation then uses the pretrained statistics in training too. Nothing below
+    them needs gradients, which saves the most expensive part of a step, as there the images are
+    largest.
+
+    Args:
+        backbone: A model of `build_backbone`.
+        count: Number of blocks; 0 leaves everything to be trained, the stem included.
+
+    Raises:
+        ValueError: The backbone has fewer blocks.
+    """
+    if not count:
+        return
+    seen: dict[str, None] = {}
+    for layer in _flat_layers(backbone):
+        block = re.match(r"block\d+[a-z]?(?=_)", layer.name)
+        if block:
+            seen.setdefault(block[0])
+            if len(seen) > count:
+                return
+        layer.trainable = False
+    if len(seen) < count:
+        raise ValueError(
+            f"{backbone.name} has {len(seen)} blocks, fewer than frozen_blocks={count}"
+        )
+
+
+def _flat_layers(model: keras.Model) -> Iterator[keras.Layer]:
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from _flat_layers(layer)
+        else:
+            yield layer
+
+
+def _build_lite(name: str, input_size: int | None, weights: str | None) -> keras.Model:
     import keras
 
     from trainer_module.efficientnet_lite import build_efficientnet_lite, load_imagenet_weights
@@ -78,7 +120,7 @@ def _build_lite(name: str, input_size: int, weights: str | None) -> keras.Model:
     return keras.Model(images, network(scaled(images)), name=name)
 
 
-def _build_application(name: str, input_size: int, weights: str | None) -> keras.Model:
+def _build_application(name: str, input_size: int | None, weights: str | None) -> keras.Model:
     import keras
 
     from trainer_module.efficientnet_lite import WeightsNotFoundError

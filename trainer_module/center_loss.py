@@ -17,6 +17,7 @@ import keras
 from keras import ops
 
 from trainer_module.replicas import sum_over_replicas
+from trainer_module.vectors import unit
 
 
 class CenterLoss(keras.layers.Layer):
@@ -133,7 +134,7 @@ class CenterLoss(keras.layers.Layer):
         # A row of weight 0 may hold anything, NaN included.
         features = ops.where(weight[:, None] > 0, features, 0.0)
         if self.normalize:
-            features = _unit(features)
+            features = unit(features)
 
         loss = self._loss(features, index, weight)
         if training:
@@ -141,9 +142,9 @@ class CenterLoss(keras.layers.Layer):
         return loss + ops.where(ops.all(in_range), 0.0, math.nan)
 
     def _loss(self, features: Any, index: Any, weight: Any) -> Any:
-        centers = ops.take(ops.stop_gradient(self._centers), index, axis=0)
+        centers = ops.stop_gradient(ops.take(self._centers, index, axis=0))
         if self.normalize:
-            centers = _unit(centers)
+            centers = unit(centers)
         has_center = ops.take(self._updates, index) > 0
         squared = ops.sum(ops.square(features - centers), axis=-1)
         (total,) = sum_over_replicas([ops.sum(weight)])
@@ -158,8 +159,10 @@ class CenterLoss(keras.layers.Layer):
         present = counts > 0
         means = sums / ops.where(present, counts, 1.0)[:, None]
         updates = self._updates + ops.cast(present, "float32")
-        moved = self._centers + self._rate(updates)[:, None] * (means - self._centers)
-        self._centers.assign(ops.where(present[:, None], moved, self._centers))
+        # As a tensor: JAX's `where` takes no variable.
+        centers = ops.convert_to_tensor(self._centers)
+        moved = centers + self._rate(updates)[:, None] * (means - centers)
+        self._centers.assign(ops.where(present[:, None], moved, centers))
         self._updates.assign(updates)
 
     def _rate(self, updates: Any) -> Any:
@@ -192,12 +195,6 @@ class CenterLoss(keras.layers.Layer):
             "momentum": self.momentum,
             "normalize": self.normalize,
         }
-
-
-def _unit(rows: Any) -> Any:
-    """L2-normalises rows; a row of zeros stays zero, with gradient zero."""
-    squared = ops.sum(ops.square(rows), axis=-1, keepdims=True)
-    return rows * ops.rsqrt(ops.maximum(squared, 1e-24))
 
 
 def _values_if_eager(tensor: Any) -> Any:

@@ -23,11 +23,13 @@ class Progress:
 
     Attributes:
         epoch: Finished epochs.
-        best_score: Validation score of the best weights, −1 before the first.
+        best_epoch: The epoch of the best weights, from 1; 0 before the first.
+        best_score: Their validation score, −1 before the first.
         history: One mapping of metrics for each finished epoch.
     """
 
     epoch: int = 0
+    best_epoch: int = 0
     best_score: float = -1.0
     history: list[dict[str, float]] = dataclasses.field(default_factory=list)
 
@@ -109,4 +111,5 @@ class SaveEveryEpoch(keras.callbacks.Callback):
         is_best = values[self._monitor] > progress.best_score
         if is_best:
             progress.best_score = values[self._monitor]
+            progress.best_epoch = progress.epoch
         self._folder.save(self.model, progress, is_best=is_best)

@@ -24,6 +24,7 @@ class ModelConfig:
     dropout: float
     head: str
     head_scale: float
+    mirror_average: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +33,17 @@ class CenterLossConfig:
 
     weight: float
     momentum: float
+    normalize: bool
+    warmup_epochs: int
+
+
+@dataclasses.dataclass(frozen=True)
+class TripletConfig:
+    """The triplet loss; see the settings of the same names."""
+
+    weight: float
+    margin: float
+    mining: str
     normalize: bool
 
 
@@ -51,11 +63,18 @@ class TrainingConfig:
 
     epochs: int
     batch_size: int
+    images_per_class: int
+    input_size: int | None
     learning_rate: float
     warmup_share: float
     weight_decay: float
+    backbone_rate: float
+    head_epochs: int
+    frozen_blocks: int
+    cross_entropy_weight: float
     label_smoothing: float
     center_loss: CenterLossConfig
+    triplet: TripletConfig
     augmentation: AugmentationConfig
     precision: str
     seed: int

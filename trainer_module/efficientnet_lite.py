@@ -31,12 +31,10 @@ class Variant(NamedTuple):
     Attributes:
         width: Factor on the number of filters.
         depth: Factor on the number of blocks in a stage.
-        input_size: Side of the images it was trained on, in pixels.
     """
 
     width: float
     depth: float
-    input_size: int
 
 
 class Stage(NamedTuple):
@@ -50,9 +48,9 @@ class Stage(NamedTuple):
 
 
 VARIANTS = {
-    "lite0": Variant(1.0, 1.0, 224),
-    "lite1": Variant(1.0, 1.1, 240),
-    "lite2": Variant(1.1, 1.2, 260),
+    "lite0": Variant(1.0, 1.0),
+    "lite1": Variant(1.0, 1.1),
+    "lite2": Variant(1.1, 1.2),
 }
 
 STAGES = (
@@ -120,7 +118,7 @@ def build_efficientnet_lite(
     Args:
         variant: `lite0`, `lite1` or `lite2`.
         include_top: Whether ImageNet's classifier follows the pooled features.
-        input_size: Side S of the images in pixels; the variant's own by default.
+        input_size: Side S of the images in pixels; None leaves it open.
 
     Returns:
         A model from float images `[B, S, S, 3]`, RGB, (pixel − 127) / 128, to float32 features
@@ -129,9 +127,8 @@ def build_efficientnet_lite(
     Raises:
         ValueError: An unknown variant.
     """
-    width, depth, own_size = _variant(variant)
-    size = input_size or own_size
-    inputs = keras.Input((size, size, 3), name="images")
+    width, depth = _variant(variant)
+    inputs = keras.Input((input_size, input_size, 3), name="images")
     x = _conv(inputs, "stem", STEM_FILTERS, 3, 2)
     block = 0
     for position, stage in enumerate(STAGES):

@@ -7,51 +7,46 @@ from typing import Any
 import keras
 from keras import ops
 
-from trainer_module.backbones import build_backbone
-from trainer_module.center_loss import CenterLoss
-from trainer_module.config import CenterLossConfig, ModelConfig
-from trainer_module.losses import CosineClassifier, softmax_cross_entropy
-from trainer_module.replicas import number_of_replicas
-
-
-def unit_length(features: Any) -> Any:
-    """Scales each row of `[B, D]` to length 1; what is compared in retrieval."""
-    return ops.normalize(features, axis=-1)
+from trainer_module.backbones import build_backbone, freeze_first_blocks
+from trainer_module.config import ModelConfig, TrainingConfig
+from trainer_module.joint_loss import JointLoss
+from trainer_module.losses import CosineClassifier
+from trainer_module.vectors import unit
 
 
 class EmbeddingModel(keras.Model):
-    """Images to embeddings and class logits, trained with softmax plus λ · center loss.
+    """Images to embeddings and class logits.
 
-    The loss is L = L_softmax + λ · L_center (Wen et al., ECCV 2016, eq. 5), with the center loss
-    as `CenterLoss` defines it.
+    It is trained at `training.input_size` and used at `model.input_size`: random crops enlarge what
+    they show, and the larger input makes up for it (Touvron et al., "Fixing the train-test
+    resolution discrepancy", NeurIPS 2019). What is used may also be the mean over an image and its
+    mirror image.
     """
 
     def __init__(
         self,
         model: ModelConfig,
-        center_loss: CenterLossConfig,
+        training: TrainingConfig,
         *,
         num_classes: int,
-        label_smoothing: float,
+        steps_per_epoch: int = 1,
         **kwargs: Any,
     ) -> None:
-        """Builds the layers.
+        """Builds the layers and their weights.
 
         Args:
             model: Backbone, embedding and head.
-            center_loss: Weight λ, momentum and form of the center loss.
+            training: Of it, the losses and what of the backbone is trained.
             num_classes: Number of classes C in training.
-            label_smoothing: Smoothing of the softmax targets, 0 ≤ smoothing < 1.
+            steps_per_epoch: Training steps in an epoch.
             **kwargs: Passed to `keras.Model`.
         """
         super().__init__(**kwargs)
-        self.label_smoothing = label_smoothing
-        self.center_loss_weight = center_loss.weight
+        self.mirror_average = model.mirror_average
         self.backbone = build_backbone(
-            model.backbone,
-            input_size=model.input_size,
-            weights=None if model.weights == "none" else model.weights,
+            model.backbone, weights=None if model.weights == "none" else model.weights
         )
+        freeze_first_blocks(self.backbone, training.frozen_blocks)
         self.dropout = keras.layers.Dropout(model.dropout)
         self.projection = (
             keras.layers.Dense(model.embedding_dim, use_bias=False, name="embedding")
@@ -62,15 +57,16 @@ class EmbeddingModel(keras.Model):
             self.head: keras.layers.Layer = CosineClassifier(num_classes, scale=model.head_scale)
         else:
             self.head = keras.layers.Dense(num_classes, dtype="float32", name="logits")
-        self.center_loss = CenterLoss(
-            num_classes, momentum=center_loss.momentum, normalize=center_loss.normalize
-        )
-        self.classification_tracker = keras.metrics.Mean(name="classification_loss")
-        self.center_tracker = keras.metrics.Mean(name="center_loss")
-        self.accuracy_tracker = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        self.joint_loss = JointLoss(training, num_classes, steps_per_epoch=steps_per_epoch)
+        width = self.backbone.output_shape[-1]
+        if self.projection is not None:
+            self.projection.build((None, width))
+        self.head.build((None, model.embedding_dim or width))
+        self.joint_loss.build((None, model.embedding_dim or width))
+        self.built = True
 
     def features(self, images: Any, training: bool = False) -> Any:
-        """Embeds images before normalisation.
+        """Embeds images as in training: before normalisation, without the mirror image.
 
         Args:
             images: float32 `[B, S, S, 3]` in 0 … 255.
@@ -84,9 +80,21 @@ class EmbeddingModel(keras.Model):
             pooled = self.projection(self.dropout(pooled, training=training))
         return ops.cast(pooled, "float32")
 
+    def served_features(self, images: Any) -> Any:
+        """Embeds images as they are embedded in use, before normalisation: float32 `[B, D]`."""
+        return self.with_mirror(self.features, images)
+
+    def with_mirror(self, embed: Any, images: Any) -> Any:
+        """Applies `embed` to images, and to their mirror images too where the settings say so."""
+        if not self.mirror_average:
+            return embed(images)
+        both = embed(ops.concatenate([images, ops.flip(images, axis=2)], axis=0))
+        one, mirrored = ops.split(both, 2, axis=0)
+        return 0.5 * (one + mirrored)
+
     def embed(self, images: Any) -> Any:
         """Embeds images for retrieval: float32 `[B, D]`, rows of length 1."""
-        return unit_length(self.features(images))
+        return unit(self.served_features(images))
 
     def call(self, images: Any, training: bool = False) -> dict[str, Any]:
         """Returns `features` `[B, D]` and `logits` `[B, C]`, both float32."""
@@ -101,22 +109,11 @@ class EmbeddingModel(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Returns the joint loss, a scalar, and moves the centers when training.
-
-        Under a `tf.distribute` strategy it is this replica's part of the loss (`replicas.py`).
-        """
-        classification = softmax_cross_entropy(
-            y, y_pred["logits"], label_smoothing=self.label_smoothing, sample_weight=sample_weight
+        """Returns the joint loss, a scalar, and moves the centers when training."""
+        return self.joint_loss(
+            y_pred["features"],
+            y_pred["logits"],
+            y,
+            sample_weight=sample_weight,
+            training=training,
         )
-        # Computed with λ = 0 too, so that its course can be compared between runs.
-        center = self.center_loss(
-            y_pred["features"], y, sample_weight=sample_weight, training=training
-        )
-        # A tracker averages over replicas, whose parts of a loss are to be summed.
-        replicas = number_of_replicas()
-        self.classification_tracker.update_state(replicas * classification)
-        self.center_tracker.update_state(replicas * center)
-        self.accuracy_tracker.update_state(y, y_pred["logits"])
-        if not self.center_loss_weight:
-            return classification
-        return classification + self.center_loss_weight * center

@@ -12,7 +12,8 @@ from typing import Any
 import tensorflow as tf
 
 from trainer_module import features, images
-from trainer_module.embedding_model import EmbeddingModel, unit_length
+from trainer_module.embedding_model import EmbeddingModel
+from trainer_module.vectors import unit
 
 
 class ExportedModel(tf.Module):
@@ -42,7 +43,7 @@ class ExportedModel(tf.Module):
         self._input_size = input_size
         # A function of its own: the signatures share one trace of decoder and backbone.
         self._features = tf.function(
-            lambda encoded: model.features(self._batch(encoded)),
+            lambda encoded: model.served_features(self._batch(encoded)),
             input_signature=[tf.TensorSpec([None], tf.string)],
         )
         self.class_names = tf.Variable(list(class_names), trainable=False, name="class_names")
@@ -56,7 +57,7 @@ class ExportedModel(tf.Module):
         return tf.map_fn(one, encoded, fn_output_signature=tf.TensorSpec(shape, tf.float32))
 
     def _embed(self, encoded: tf.Tensor) -> tf.Tensor:
-        return unit_length(self._features(encoded))
+        return unit(self._features(encoded))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def embed_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:

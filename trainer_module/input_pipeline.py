@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from trainer_module import features, images
 from trainer_module.augmentation import augment
+from trainer_module.class_balanced import class_balanced_batches
 from trainer_module.config import TrainerConfig
 
 # Encoded images held for shuffling; at about 170 kB for 256 × 384 pixels this is some 350 MB.
@@ -24,7 +25,11 @@ def _records(patterns: Sequence[str]) -> tf.data.Dataset:
 
 
 def training_batches(
-    patterns: Sequence[str], config: TrainerConfig, *, start_step: int = 0
+    patterns: Sequence[str],
+    config: TrainerConfig,
+    *,
+    class_counts: Sequence[int],
+    start_step: int = 0,
 ) -> tf.data.Dataset:
     """Shuffled, augmented training batches without end.
 
@@ -34,20 +39,22 @@ def training_batches(
 
     Args:
         patterns: File patterns of the transformed training split.
-        config: Batch size, input size, augmentation and seed.
+        config: Batch size and make-up, input size, augmentation and seed.
+        class_counts: Images of each class, by class index.
         start_step: Batches to pass over.
 
     Returns:
         Batches of `(images [B, S, S, 3] float32 in 0 … 255, class_index [B] int64)`.
+
+    Raises:
+        ValueError: No file matches, or there are too few classes for class-balanced batches.
     """
     training = config.training
-    size = config.model.input_size
+    size = training.input_size or config.model.input_size
     change = training.augmentation
 
     def prepare(index: tf.Tensor, serialized: tf.Tensor) -> Batch:
-        example = tf.nest.map_structure(
-            lambda t: t[0], features.parse_transformed(serialized[tf.newaxis])
-        )
+        example = _parse_one(serialized)
         image = augment(
             images.decode_canonical(example[features.IMAGE]),
             size,
@@ -59,19 +66,46 @@ def training_batches(
         )
         return image, example[features.CLASS_INDEX]
 
-    records = _records(patterns).shuffle(SHUFFLE_BUFFER, seed=training.seed).repeat().enumerate()
+    records = _records(patterns)
+    if training.images_per_class:
+        batches = class_balanced_batches(
+            records.map(lambda record: (record, _parse_one(record)[features.CLASS_INDEX])),
+            class_counts,
+            classes=training.batch_size // training.images_per_class,
+            images=training.images_per_class,
+            shuffle_buffer=SHUFFLE_BUFFER,
+            seed=training.seed,
+        )
+        stream = (
+            batches.skip(start_step)
+            .map(lambda record, _: record)
+            .unbatch()
+            .enumerate(start_step * training.batch_size)
+        )
+    else:
+        stream = records.shuffle(SHUFFLE_BUFFER, seed=training.seed).repeat().enumerate()
+        stream = stream.skip(start_step * training.batch_size)
     return (
-        records.skip(start_step * training.batch_size)
-        .map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
+        stream.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
         .batch(training.batch_size, drop_remainder=True)
         .prefetch(tf.data.AUTOTUNE)
     )
 
 
+def _parse_one(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    parsed = features.parse_transformed(serialized[tf.newaxis])
+    return {name: values[0] for name, values in parsed.items()}
+
+
 def evaluation_batches(
-    patterns: Sequence[str], config: TrainerConfig, *, batch_size: int = 64
+    patterns: Sequence[str], *, input_size: int, batch_size: int = 64
 ) -> tf.data.Dataset:
     """Every image once, in a fixed order, without augmentation.
+
+    Args:
+        patterns: File patterns of a transformed split.
+        input_size: Side S of the images in pixels.
+        batch_size: B.
 
     Returns:
         Batches of `(images [B, S, S, 3] float32 in 0 … 255, label [B] int64)`; the label is the
@@ -79,11 +113,9 @@ def evaluation_batches(
     """
 
     def prepare(serialized: tf.Tensor) -> Batch:
-        example = tf.nest.map_structure(
-            lambda t: t[0], features.parse_transformed(serialized[tf.newaxis])
-        )
+        example = _parse_one(serialized)
         canonical = images.decode_canonical(example[features.IMAGE])
-        return images.to_network_input(canonical, config.model.input_size), example[features.LABEL]
+        return images.to_network_input(canonical, input_size), example[features.LABEL]
 
     return (
         _records(patterns)

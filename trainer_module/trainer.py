@@ -37,8 +37,7 @@ def run_fn(fn_args: FnArgs) -> None:
         config,
         train_patterns=fn_args.train_files,
         validation_patterns=fn_args.eval_files,
-        num_classes=len(counts),
-        num_images=sum(counts.values()),
+        class_counts=list(counts.values()),
         checkpoint_folder=checkpoint_folder,
         log_dir=os.path.join(fn_args.model_run_dir, "tensorboard"),
     )
@@ -50,7 +49,12 @@ def run_fn(fn_args: FnArgs) -> None:
         class_names=list(counts),
     )
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, HISTORY_FILE), "w") as file:
-        json.dump({"frozen": result.frozen, "epochs": result.history}, file, indent=1)
+        record = {
+            "frozen": result.frozen,
+            "best_epoch": result.best_epoch,
+            "epochs": result.history,
+        }
+        json.dump(record, file, indent=1)
     CheckpointFolder(checkpoint_folder).clear()
 
 

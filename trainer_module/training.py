@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,11 +11,13 @@ import keras
 import tensorflow as tf
 from absl import logging
 
+from trainer_module.callbacks import LogProgress, ReseedDropout
 from trainer_module.checkpoints import CheckpointFolder, SaveEveryEpoch
 from trainer_module.config import TrainerConfig, TrainingConfig
 from trainer_module.embedding_model import EmbeddingModel
+from trainer_module.health import StopWhenDiverged
 from trainer_module.input_pipeline import evaluation_batches, training_batches
-from trainer_module.progress_log import SECONDS_BETWEEN_LINES
+from trainer_module.optimizer import FineTuningAdamW
 from trainer_module.validation import MONITOR, RetrievalValidation, measure
 
 
@@ -27,11 +28,13 @@ class TrainingResult:
     Attributes:
         model: With the best weights by validation retrieval.
         history: One mapping of metrics for each epoch.
+        best_epoch: The epoch whose weights these are, from 1; 0 if nothing was trained.
         frozen: Validation metrics of the pooled features before any training.
     """
 
     model: EmbeddingModel
     history: list[dict[str, float]]
+    best_epoch: int
     frozen: dict[str, float]
 
 
@@ -40,8 +43,7 @@ def train(
     *,
     train_patterns: Sequence[str],
     validation_patterns: Sequence[str],
-    num_classes: int,
-    num_images: int,
+    class_counts: Sequence[int],
     checkpoint_folder: str | os.PathLike[str],
     log_dir: str,
 ) -> TrainingResult:
@@ -51,8 +53,7 @@ def train(
         config: Network and optimisation.
         train_patterns: File patterns of the transformed training split.
         validation_patterns: File patterns of the transformed validation split.
-        num_classes: Classes in the training split.
-        num_images: Images in the training split.
+        class_counts: Training images of each class, by class index.
         checkpoint_folder: Where the state of an interrupted training is, or will be.
         log_dir: Where TensorBoard logs go.
 
@@ -61,9 +62,10 @@ def train(
 
     Raises:
         ValueError: The training split is smaller than one batch.
-        FloatingPointError: The loss became NaN or infinite.
+        TrainingDivergedError: A loss became NaN or infinite, or the embedding collapsed.
     """
     training = config.training
+    num_images = sum(class_counts)
     steps = num_images // training.batch_size
     if steps == 0 and training.epochs:
         raise ValueError(
@@ -73,15 +75,23 @@ def train(
     keras.utils.set_random_seed(training.seed)
     keras.config.set_dtype_policy(_precision(training.precision))
     try:
-        validation = evaluation_batches(validation_patterns, config)
         with _strategy().scope():
-            model = _compiled_model(config, num_classes, steps)
-        frozen = measure(_pooled(model), validation)
+            model = compiled_model(config, len(class_counts), steps)
+        as_used = evaluation_batches(validation_patterns, input_size=config.model.input_size)
+        frozen = measure(_pooled(model), as_used)
         logging.info("Frozen backbone on validation: %s", frozen)
         checkpoints = CheckpointFolder(checkpoint_folder)
         progress = checkpoints.restore(model)
         if progress.epoch < training.epochs:
-            batches = training_batches(train_patterns, config, start_step=progress.epoch * steps)
+            batches = training_batches(
+                train_patterns,
+                config,
+                class_counts=class_counts,
+                start_step=progress.epoch * steps,
+            )
+            validation = evaluation_batches(
+                validation_patterns, input_size=training.input_size or config.model.input_size
+            )
             model.fit(
                 batches,
                 steps_per_epoch=steps,
@@ -90,8 +100,8 @@ def train(
                 verbose=0,
                 callbacks=[
                     ReseedDropout(training.seed),
-                    StopOnNonFiniteLoss(),
                     RetrievalValidation(validation),
+                    StopWhenDiverged(),
                     SaveEveryEpoch(checkpoints, progress, MONITOR),
                     LogProgress(training.epochs),
                     keras.callbacks.TensorBoard(log_dir, write_graph=False),
@@ -99,7 +109,7 @@ def train(
             )
         if training.epochs:
             model.load_weights(checkpoints.best_weights)
-        return TrainingResult(model, progress.history, frozen)
+        return TrainingResult(model, progress.history, progress.best_epoch, frozen)
     finally:
         keras.config.set_dtype_policy("float32")
 
@@ -117,25 +127,27 @@ def _precision(name: str) -> str:
     return "mixed_bfloat16" if tf.config.list_physical_devices("GPU") else "float32"
 
 
-def _compiled_model(config: TrainerConfig, num_classes: int, steps: int) -> EmbeddingModel:
-    training = config.training
+def compiled_model(config: TrainerConfig, num_classes: int, steps: int) -> EmbeddingModel:
+    """Builds the network with its optimizer, ready for `fit`.
+
+    Args:
+        config: Network and optimisation.
+        num_classes: C.
+        steps: Training steps in an epoch.
+    """
     model = EmbeddingModel(
-        config.model,
-        training.center_loss,
-        num_classes=num_classes,
-        label_smoothing=training.label_smoothing,
+        config.model, config.training, num_classes=num_classes, steps_per_epoch=steps
     )
-    size = config.model.input_size
-    outputs = model(keras.ops.zeros((1, size, size, 3)))
-    model.center_loss.build(outputs["features"].shape)
     # On a CPU, XLA's convolutions are an order of magnitude slower than TensorFlow's own.
     one_gpu = len(tf.config.list_physical_devices("GPU")) == 1
-    model.compile(optimizer=_optimizer(training, steps), jit_compile=one_gpu)
+    model.compile(optimizer=_optimizer(config.training, model, steps), jit_compile=one_gpu)
     model.optimizer.build(model.trainable_variables)
     return model
 
 
-def _optimizer(training: TrainingConfig, steps: int) -> keras.optimizers.Optimizer:
+def _optimizer(
+    training: TrainingConfig, model: EmbeddingModel, steps: int
+) -> keras.optimizers.Optimizer:
     """AdamW with a linear warm-up from 0 and a cosine decay to 0."""
     total = max(training.epochs * steps, 1)
     warmup = int(total * training.warmup_share)
@@ -145,78 +157,19 @@ def _optimizer(training: TrainingConfig, steps: int) -> keras.optimizers.Optimiz
         warmup_target=training.learning_rate if warmup else None,
         warmup_steps=warmup,
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=training.weight_decay)
-    # Decay shrinks directions of weights; scales and offsets of normalisation are not such.
-    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    return optimizer
-
-
-def _pooled(model: EmbeddingModel) -> Callable[[Any], Any]:
-    return tf.function(
-        lambda images: keras.ops.cast(model.backbone(images, training=False), "float32")
+    return FineTuningAdamW(
+        schedule,
+        weight_decay=training.weight_decay,
+        pretrained=[variable.path for variable in model.backbone.trainable_variables],
+        pretrained_factor=training.backbone_rate,
+        frozen_steps=training.head_epochs * steps,
     )
 
 
-class ReseedDropout(keras.callbacks.Callback):
-    """Sets random generators of layers at the start of each epoch, by seed and epoch alone.
+def _pooled(model: EmbeddingModel) -> Callable[[Any], Any]:
+    """The pooled features of the backbone, prepared as in use."""
 
-    Keras does not save their state with the weights: without this, a resumed training would draw
-    other masks than an uninterrupted one.
-    """
+    def pool(images: Any) -> Any:
+        return keras.ops.cast(model.backbone(images, training=False), "float32")
 
-    def __init__(self, seed: int) -> None:
-        """Keeps the seed of the training."""
-        super().__init__()
-        self._seed = seed
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Sets every generator to a state of its own."""
-        states = [v for v in self.model.variables if v.path.endswith("seed_generator_state")]
-        for index, state in enumerate(states):
-            state.assign([self._seed + index, epoch])
-
-
-class StopOnNonFiniteLoss(keras.callbacks.Callback):
-    """Ends training with an error as soon as an epoch's loss is NaN or infinite."""
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Looks at the loss; checkpoints of earlier epochs stay."""
-        bad = {k: float(v) for k, v in (logs or {}).items() if not tf.math.is_finite(float(v))}
-        if bad:
-            raise FloatingPointError(
-                f"training diverged in epoch {epoch + 1}: {bad}; lower training.learning_rate "
-                "or training.center_loss.weight"
-            )
-
-
-class LogProgress(keras.callbacks.Callback):
-    """Writes one log line for each epoch, and meanwhile at most one a second for the steps."""
-
-    def __init__(self, epochs: int) -> None:
-        """Keeps the number of epochs for the lines."""
-        super().__init__()
-        self._epochs = epochs
-        self._epoch = 0
-        self._written_at = 0.0
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Keeps the epoch for the steps' lines."""
-        self._epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Writes the step's line, if the last one is old enough."""
-        now = time.monotonic()
-        if now - self._written_at >= SECONDS_BETWEEN_LINES:
-            self._written_at = now
-            logging.info(
-                "Progress: epoch %d/%d step %d/%d.",
-                self._epoch + 1,
-                self._epochs,
-                batch + 1,
-                self.params["steps"],
-            )
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Writes the epoch's line."""
-        values = "  ".join(f"{name} {float(value):.4f}" for name, value in (logs or {}).items())
-        logging.info("Epoch %d/%d  %s", epoch + 1, self._epochs, values)
+    return tf.function(lambda images: model.with_mirror(pool, images))

@@ -31,7 +31,7 @@ def kill_inside(target: str) -> None:
 
     from tfx.orchestration.portable import launcher
 
-    from trainer_module.training import StopOnNonFiniteLoss
+    from trainer_module.callbacks import ReseedDropout
 
     run_executor = launcher.Launcher._run_executor
 
@@ -55,7 +55,7 @@ def kill_inside(target: str) -> None:
 
     launcher.Launcher._run_executor = run_and_die
     if target == "Trainer":
-        StopOnNonFiniteLoss.on_train_batch_end = die_in_the_second_epoch
+        ReseedDropout.on_train_batch_end = die_in_the_second_epoch
     if target in ("Baseline", "ImportSchemaGen"):
         logging.getLogger("absl").addHandler(DieAtStart())
 

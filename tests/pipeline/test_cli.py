@@ -66,6 +66,31 @@ def test_a_wrong_component_is_told_at_once_with_those_there_are(tmp_path: pathli
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["serve", "--port", "99999"], "argument --port: 99999 is no port"),
+        (["query", "photo.jpg", "--k", "0"], "argument --k: 0 is less than 1"),
+    ],
+)
+def test_numbers_out_of_range_are_wrong_usage(arguments: list[str], message: str) -> None:
+    result = flowersim(*arguments)
+    assert result.returncode == 2 and message in result.stderr
+
+
+def test_what_cannot_be_read_is_named_in_one_line(tmp_path: pathlib.Path) -> None:
+    result = flowersim("query", str(tmp_path))
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert str(tmp_path) in line and "directory" in line
+
+
+def test_a_later_part_needs_an_earlier_run(tmp_path: pathlib.Path) -> None:
+    result = flowersim("run", "--from", "Trainer", "--workdir", str(tmp_path))
+    assert result.returncode == 2
+    assert "--from Trainer takes what comes before it from an earlier run" in result.stderr
+
+
 def test_a_server_that_is_not_there_is_named(tmp_path: pathlib.Path) -> None:
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(b"\xff\xd8\xff")

@@ -13,6 +13,7 @@ from pipeline.settings import (
     GallerySettings,
     ModelSettings,
     Settings,
+    TrainingSettings,
 )
 from pipeline.settings_loader import allowed, iter_fields
 from trainer_module.backbones import available_backbones
@@ -74,14 +75,19 @@ def test_settings_are_hashable_and_equal_by_value():
 def test_bounds_in_words_are_the_bounds_that_hold(key: str):
     """Values at, and just outside, each bound that `allowed` names."""
     field = FIELDS[key]
-    words = allowed(field)
+    words = allowed(field).removesuffix(" or null")
     kind = {"an integer": int, "a number": float}.get(" ".join(words.split()[:2]))
     if kind is None:
         assert words.startswith(("text", "one of", "true or false", "a list, each item "))
         return
     owner, leaf = _owner(key)
     # Two shares of one whole bound each other: their own bounds show when the other is 0.
-    others = {"validation_share": 0.0, "test_share": 0.0} if owner is DivisionSettings else {}
+    # Images of a class bound the batch, and the other way round.
+    fitting: dict[type[BaseModel], dict[str, float]] = {
+        DivisionSettings: {"validation_share": 0.0, "test_share": 0.0},
+        TrainingSettings: {"batch_size": 4096},
+    }
+    others = fitting.get(owner, {})
 
     def accepts(value: float) -> bool:
         try:

@@ -15,6 +15,7 @@ def _printed(**changes: Any) -> str:
     summary = {
         "frozen_backbone": {"validation": {"recall_at_1": 0.5}},
         "metrics": {"validation": {"recall_at_1": 0.75, "map_at_r": 0.25}},
+        "images": {"train": 30, "validation": 20, "test": 10},
         "bad_images": [],
         "duplicates": [],
         "blessed": True,
@@ -35,11 +36,24 @@ def _copies(*splits: str, dropped: int = 0) -> dict[str, Any]:
 def test_a_clean_run_says_nothing_of_its_images() -> None:
     printed = _printed()
     assert "blessed  pushed to /models/flowers/7" in printed
-    assert "images" not in printed
+    assert "left out" not in printed and "more than once" not in printed
 
 
-def test_bad_images_are_counted() -> None:
-    assert "images left out because they cannot be decoded: 2" in _printed(bad_images=[{}, {}])
+def test_metrics_stand_beside_the_number_of_images() -> None:
+    printed = _printed()
+    assert "frozen backbone, validation (20 images)" in printed
+    assert "trained, validation (20 images)" in printed
+
+
+def test_bad_images_are_counted_and_named() -> None:
+    printed = _printed(bad_images=[{"id": name} for name in "abcd"])
+    assert "images left out because they cannot be decoded: 4 (a, b, c, …); " in printed
+
+
+@pytest.mark.parametrize("recall, told", [(0.49, True), (0.5, False)])
+def test_a_model_that_training_made_worse_is_remarked_on(recall: float, told: bool) -> None:
+    printed = _printed(metrics={"validation": {"recall_at_1": recall}})
+    assert ("retrieves worse on validation" in printed) == told
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,12 @@ import keras
 import numpy as np
 import pytest
 
-from trainer_module.backbones import APPLICATIONS, available_backbones, build_backbone
+from trainer_module.backbones import (
+    APPLICATIONS,
+    available_backbones,
+    build_backbone,
+    freeze_first_blocks,
+)
 from trainer_module.efficientnet_lite import (
     WeightsNotFoundError,
     build_efficientnet_lite,
@@ -106,6 +111,38 @@ def test_weights_that_cannot_be_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_
     message = str(error.value)
     assert "imagenet weights of EfficientNetB0 could not be downloaded" in message
     assert "no route to" in message and "efficientnet_lite0" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "frozen", "trained"),
+    [
+        ("efficientnet_lite0", ["stem_conv", "block1_project_bn"], ["block2_expand_conv"]),
+        ("EfficientNetB0", ["stem_conv", "block2a_se_reduce"], ["block2b_expand_conv", "top_conv"]),
+    ],
+)
+def test_the_first_blocks_can_be_frozen(name: str, frozen: list[str], trained: list[str]):
+    model = build_backbone(name, input_size=32, weights=None)
+    network = model.get_layer("efficientnet_lite0") if "lite" in name else model
+    before = len(model.trainable_variables)
+    freeze_first_blocks(model, 0)
+    assert len(model.trainable_variables) == before
+    freeze_first_blocks(model, 2)
+    assert not any(network.get_layer(layer).trainable for layer in frozen)
+    assert all(network.get_layer(layer).trainable for layer in trained)
+    statistics = network.get_layer("stem_bn" if "lite" in name else "stem_conv")
+    unchanged = [weight.numpy() for weight in statistics.weights]
+    model(PIXELS, training=True)
+    for weight, value in zip(statistics.weights, unchanged, strict=True):
+        np.testing.assert_array_equal(weight, value)
+    with pytest.raises(ValueError, match="16 blocks, fewer than frozen_blocks=17"):
+        freeze_first_blocks(model, 17)
+
+
+def test_an_open_size_gives_the_same_features():
+    fixed = build_backbone("efficientnet_lite0", input_size=32)
+    open_size = build_backbone("efficientnet_lite0")
+    np.testing.assert_allclose(open_size(PIXELS), fixed(PIXELS), atol=1e-6)
+    assert open_size(np.zeros((1, 48, 48, 3), np.float32)).shape == (1, 1280)
 
 
 def test_names_can_be_had_without_keras():

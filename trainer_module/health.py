@@ -1,0 +1,122 @@
+"""Whether training is well: how far classes are apart, and when it has to be stopped.
+
+The retrieval metrics of each epoch are in `validation.py`; this file looks at the losses and at
+the geometry of centers and embeddings.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import keras
+import numpy as np
+
+from trainer_module.joint_loss import JointLoss
+
+# Mean squared distance between class means of unit embeddings (at most 2) below which nothing can
+# tell classes apart any more; an untrained network has about 0.1.
+COLLAPSED = 1e-3
+
+SECONDS_BETWEEN_CHECKS = 1.0
+
+
+class TrainingDivergedError(FloatingPointError):
+    """Training cannot go on; the message names what went wrong, when, and what may help."""
+
+
+def center_health(loss: JointLoss) -> dict[str, float]:
+    """Describes the centers of the classes that have one.
+
+    Returns:
+        `center_norm`, their mean length, and `center_distance_min`, the smallest distance between
+        two, both as the center loss compares them (in its normalised mode the lengths are those of
+        means of unit vectors, and the distance is between directions); NaN where there are too few.
+    """
+    centers = np.asarray(loss.center_loss.centers)
+    centers = centers[np.asarray(loss.center_loss.updates) > 0].astype(np.float64)
+    lengths = np.linalg.norm(centers, axis=1)
+    if len(centers) == 0:
+        return {"center_norm": math.nan, "center_distance_min": math.nan}
+    if loss.center_loss.normalize:
+        centers = centers / np.maximum(lengths, 1e-12)[:, None]
+    return {
+        "center_norm": float(lengths.mean()),
+        "center_distance_min": _smallest_distance(centers),
+    }
+
+
+def _smallest_distance(points: np.ndarray, block: int = 1024) -> float:
+    """Smallest Euclidean distance between two rows; a block of rows at a time."""
+    if len(points) < 2:
+        return math.nan
+    squares = (points**2).sum(axis=1)
+    smallest = math.inf
+    for start in range(0, len(points), block):
+        rows = slice(start, min(start + block, len(points)))
+        squared = squares[rows, None] + squares - 2.0 * points[rows] @ points.T
+        squared[np.arange(rows.stop - start), np.arange(start, rows.stop)] = math.inf
+        smallest = min(smallest, float(squared.min()))
+    return math.sqrt(max(smallest, 0.0))
+
+
+class StopWhenDiverged(keras.callbacks.Callback):
+    """Ends training with an error when a loss is no number, or when the embedding has collapsed.
+
+    Checkpoints of earlier epochs stay. Must stand behind the callback that measures validation and
+    before the one that saves.
+    """
+
+    def __init__(self) -> None:
+        """Starts without an epoch."""
+        super().__init__()
+        self._epoch = 0
+        self._checked_at = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Keeps the epoch for the message."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Looks at the losses, at most once a second: reading them waits for the device."""
+        now = time.monotonic()
+        if now - self._checked_at >= SECONDS_BETWEEN_CHECKS:
+            self._checked_at = now
+            self._check_losses(logs or {}, f"by step {batch + 1} of epoch {self._epoch + 1}")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Looks at the losses and at the distances between classes."""
+        logs = logs or {}
+        self._check_losses(logs, f"in epoch {epoch + 1}")
+        between = logs.get("val_between_classes", math.inf)
+        if between < COLLAPSED:
+            raise TrainingDivergedError(
+                f"the embedding collapsed in epoch {epoch + 1}: the classes' mean embeddings are "
+                f"within {between:.1e} (mean squared distance) of each other; lower "
+                "training.center_loss.weight or training.learning_rate, or raise "
+                f"training.cross_entropy_weight ({self._kept()})"
+            )
+
+    def _check_losses(self, logs: dict[str, Any], when: str) -> None:
+        bad = [name for name, value in logs.items() if _is_loss(name) and not _is_finite(value)]
+        if bad:
+            raise TrainingDivergedError(
+                f"training diverged {when}: {', '.join(sorted(bad))} "
+                f"{'is' if len(bad) == 1 else 'are'} no finite number; lower "
+                "training.learning_rate, or the weight of that loss "
+                f"({self._kept()})"
+            )
+
+    def _kept(self) -> str:
+        if self._epoch == 0:
+            return "no epoch had been finished"
+        return f"the checkpoint after epoch {self._epoch} is kept"
+
+
+def _is_loss(name: str) -> bool:
+    return name == "loss" or name.endswith("_loss")
+
+
+def _is_finite(value: Any) -> bool:
+    return math.isfinite(float(value))
