@@ -108,26 +108,17 @@ def run_variant(
 
     import keras
 
+    from benchmarks.trainer_config import trainer_config
     from benchmarks.transformed_records import dataset_folder, write_records
-    from pipeline.settings_loader import load_settings
     from trainer_module.checkpoints import CheckpointFolder
-    from trainer_module.config import TrainerConfig, from_dict
     from trainer_module.training import train
 
     keras.utils.clear_session()
-    settings = load_settings("flowers102", overrides)
-    config = from_dict(
-        TrainerConfig,
-        {
-            "canonical_size": settings.images.canonical_size,
-            "model": settings.model.model_dump(),
-            "training": settings.training.model_dump(),
-        },
-    )
+    config = trainer_config("flowers102", *overrides)
     records = write_records(
         dataset_folder("oxford_flowers102", data_dir),
         workdir / "records",
-        canonical_size=settings.images.canonical_size,
+        canonical_size=config.canonical_size,
         splits=("train", "validation", "test"),
     )
     name = hashlib.sha256(json.dumps(overrides).encode()).hexdigest()[:16]

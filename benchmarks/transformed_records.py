@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -66,20 +66,48 @@ def write_records(
         path = folder / f"{split}-{canonical_size}.gz"
         patterns[split] = [str(path)]
         if not path.exists():
-            partial = path.with_suffix(".partial")
-            with tf.io.TFRecordWriter(str(partial), "GZIP") as writer:
-                for png, label in _canonical(dataset, split, canonical_size):
-                    example = tf.train.Example()
-                    example.features.feature[features.IMAGE].bytes_list.value.append(png)
-                    for name in (features.LABEL, features.CLASS_INDEX):
-                        example.features.feature[name].int64_list.value.append(label)
-                    writer.write(example.SerializeToString())
-            partial.replace(path)
+            _write(path, _canonical(dataset, split, canonical_size))
         if split == "train":
             records = tf.data.TFRecordDataset(str(path), "GZIP").batch(4096)
             labels = [features.parse_transformed(batch)[features.LABEL] for batch in records]
             counts = np.bincount(np.concatenate(labels))
     return Records(patterns, counts.tolist())
+
+
+def write_made_up_records(
+    folder: pathlib.Path, *, canonical_size: int, classes: int = 16, each: int = 16
+) -> Records:
+    """Writes a training split of images that compress about as photos do."""
+    import tensorflow as tf
+
+    from benchmarks.image_storage import synthetic_photo
+    from trainer_module import images
+
+    def examples() -> Iterator[tuple[bytes, int]]:
+        for number in range(classes * each):
+            pixels = synthetic_photo(number, canonical_size)
+            yield images.encode_png(tf.constant(pixels)).numpy(), number % classes
+
+    path = folder / f"made-up-{canonical_size}.gz"
+    _write(path, examples())
+    return Records({"train": [str(path)]}, [each] * classes)
+
+
+def _write(path: pathlib.Path, examples: Iterable[tuple[bytes, int]]) -> None:
+    """Writes PNGs and labels as transformed examples; the file appears whole or not at all."""
+    import tensorflow as tf
+
+    from trainer_module import features
+
+    partial = path.with_suffix(".partial")
+    with tf.io.TFRecordWriter(str(partial), "GZIP") as writer:
+        for png, label in examples:
+            example = tf.train.Example()
+            example.features.feature[features.IMAGE].bytes_list.value.append(png)
+            for name in (features.LABEL, features.CLASS_INDEX):
+                example.features.feature[name].int64_list.value.append(label)
+            writer.write(example.SerializeToString())
+    partial.replace(path)
 
 
 def _canonical(dataset: str, split: str, size: int) -> Iterator[tuple[bytes, int]]:
