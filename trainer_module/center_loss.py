@@ -20,6 +20,7 @@ from trainer_module.replicas import sum_over_replicas
 from trainer_module.vectors import unit
 
 
+@keras.saving.register_keras_serializable(package="flowersim")
 class CenterLoss(keras.layers.Layer):
     """Half the mean squared distance of features to the center of their class.
 

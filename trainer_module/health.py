@@ -19,6 +19,10 @@ from trainer_module.joint_loss import JointLoss
 # tell classes apart any more; an untrained network has about 0.1.
 COLLAPSED = 1e-3
 
+# Mean length of centers that are not normalised, below which the embedding has shrunk to a point;
+# embeddings of trained networks are some units long.
+SHRUNK = 1e-3
+
 SECONDS_BETWEEN_CHECKS = 1.0
 
 
@@ -89,14 +93,21 @@ class StopWhenDiverged(keras.callbacks.Callback):
         """Looks at the losses and at the distances between classes."""
         logs = logs or {}
         self._check_losses(logs, f"in epoch {epoch + 1}")
-        between = logs.get("val_between_classes", math.inf)
+        between, length = logs.get("val_between_classes", 1.0), logs.get("center_norm", 1.0)
         if between < COLLAPSED:
-            raise TrainingDivergedError(
-                f"the embedding collapsed in epoch {epoch + 1}: the classes' mean embeddings are "
-                f"within {between:.1e} (mean squared distance) of each other; lower "
-                "training.center_loss.weight or training.learning_rate, or raise "
-                f"training.cross_entropy_weight ({self._kept()})"
+            self._tell_collapse(
+                f"the classes' mean embeddings are within {between:.1e} (mean squared distance) of "
+                "each other"
             )
+        if length < SHRUNK and not self.model.joint_loss.center_loss.normalize:
+            self._tell_collapse(f"centers have shrunk to a mean length of {length:.1e}")
+
+    def _tell_collapse(self, what: str) -> None:
+        raise TrainingDivergedError(
+            f"the embedding collapsed in epoch {self._epoch + 1}: {what}; lower "
+            "training.center_loss.weight or training.learning_rate, or raise "
+            f"training.cross_entropy_weight ({self._kept()})"
+        )
 
     def _check_losses(self, logs: dict[str, Any], when: str) -> None:
         bad = [name for name, value in logs.items() if _is_loss(name) and not _is_finite(value)]

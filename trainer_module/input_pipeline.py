@@ -48,6 +48,7 @@ def training_batches(
 
     Raises:
         ValueError: No file matches, or there are too few classes for class-balanced batches.
+        tf.errors.InvalidArgumentError: While reading, an image of a class that there is not.
     """
     training = config.training
     size = training.input_size or config.model.input_size
@@ -55,6 +56,14 @@ def training_batches(
 
     def prepare(index: tf.Tensor, serialized: tf.Tensor) -> Batch:
         example = _parse_one(serialized)
+        class_index = example[features.CLASS_INDEX]
+        known = tf.logical_and(class_index >= 0, class_index < len(class_counts))
+        # Compiled losses cannot raise: they would give NaN.
+        with tf.control_dependencies(
+            [tf.Assert(known, ["class_index out of range; it and the classes:", class_index,
+                               len(class_counts)])]
+        ):  # fmt: skip
+            class_index = tf.identity(class_index)
         image = augment(
             images.decode_canonical(example[features.IMAGE]),
             size,
@@ -64,7 +73,7 @@ def training_batches(
             color=change.color,
             erasing=change.erasing,
         )
-        return image, example[features.CLASS_INDEX]
+        return image, class_index
 
     records = _records(patterns)
     if training.images_per_class:

@@ -194,6 +194,14 @@ def test_resuming_from_saved_weights_goes_on_as_if_uninterrupted(tmp_path) -> No
     np.testing.assert_array_equal(second.centers, whole.centers)
 
 
+def test_it_comes_back_from_its_serialised_form() -> None:
+    layer = CenterLoss(C, momentum=0.6, normalize=False, name="centers_of_species")
+    copy = keras.layers.deserialize(keras.layers.serialize(layer))
+    assert isinstance(copy, CenterLoss)
+    assert copy.get_config() == layer.get_config()
+    assert (copy.num_classes, copy.momentum, copy.normalize) == (C, 0.6, False)
+
+
 @pytest.mark.parametrize("options", [{"num_classes": 0}, {"momentum": 1.0}, {"momentum": -0.1}])
 def test_arguments_out_of_range(options: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from pipeline.settings_loader import load_settings
 from trainer_module.config import TrainingConfig, from_dict
@@ -17,6 +20,7 @@ from trainer_module.health import (
     center_health,
 )
 from trainer_module.joint_loss import JointLoss
+from trainer_module.validation import RetrievalValidation
 
 
 def _loss(normalize: bool) -> JointLoss:
@@ -70,7 +74,7 @@ def test_a_loss_that_is_no_number_stops_within_the_epoch() -> None:
         callback.on_train_batch_end(7, {"loss": float("nan")})
 
 
-def test_a_collapse_is_told_with_its_cause() -> None:
+def test_classes_that_fall_together_are_told_with_their_cause() -> None:
     callback = StopWhenDiverged()
     callback.on_epoch_begin(4)
     callback.on_epoch_end(4, {"loss": 1.0, "val_between_classes": 2 * COLLAPSED})
@@ -78,3 +82,37 @@ def test_a_collapse_is_told_with_its_cause() -> None:
         TrainingDivergedError, match=r"collapsed in epoch 5.*lower training.center_loss.weight"
     ):
         callback.on_epoch_end(4, {"loss": 1.0, "val_between_classes": COLLAPSED / 2})
+
+
+def test_center_loss_alone_collapses_and_is_stopped() -> None:
+    """Section 3.3 of Wen et al.: without a classification loss all features go to zero."""
+    overrides = ["training.cross_entropy_weight=0", "training.center_loss.normalize=false"]
+    settings = load_settings("demo", [*overrides, "training.center_loss.warmup_epochs=0"])
+    config = from_dict(TrainingConfig, settings.training.model_dump())
+
+    class Linear(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = keras.layers.Dense(3, use_bias=False)
+            self.joint_loss = JointLoss(config, 4)
+            self.body.build((None, 8))
+            self.joint_loss.build((None, 3))
+            self.built = True
+
+        def features(self, x: Any) -> Any:
+            return self.body(x)
+
+        def call(self, x: Any, training: bool = False) -> Any:
+            return self.features(x)
+
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            return self.joint_loss(y_pred, keras.ops.zeros((16, 4)), y, training=training)
+
+    keras.utils.set_random_seed(0)
+    model = Linear()
+    model.compile(optimizer=keras.optimizers.Adam(0.02))
+    x = np.random.default_rng(0).normal(size=(64, 8)).astype(np.float32)
+    batches = tf.data.Dataset.from_tensor_slices((x, np.arange(64) % 4)).batch(16)
+    callbacks = [RetrievalValidation(batches), StopWhenDiverged()]
+    with pytest.raises(TrainingDivergedError, match=r"collapsed in epoch \d+: centers have shrunk"):
+        model.fit(batches, epochs=200, verbose=0, callbacks=callbacks)
