@@ -154,27 +154,27 @@ class AugmentationSettings(Section):
     """Random changes to training images."""
 
     min_area: float = Field(
-        default=0.4,
+        default=0.25,
         gt=0.0,
         le=1.0,
         description="smallest share of the image that a random crop keeps",
     )
     flip: bool = Field(default=True, description="mirror half of the images")
     color: float = Field(
-        default=0.2,
+        default=0.3,
         ge=0.0,
         le=1.0,
         description="strength of brightness, contrast, saturation, hue jitter",
     )
     erasing: Probability = Field(
-        default=0.1, description="share of images with a random patch erased"
+        default=0.3, description="share of images with a random patch erased"
     )
 
 
 class CenterLossSettings(Section):
     """The center loss (Wen et al., ECCV 2016) with moving-average centers."""
 
-    weight: float = Field(default=1.0, ge=0.0, le=100.0, description="λ; 0 trains without it")
+    weight: float = Field(default=4.0, ge=0.0, le=100.0, description="λ; 0 trains without it")
     momentum: float = Field(
         default=0.8, ge=0.0, lt=1.0, description="m in c ← m·c + (1−m)·class mean of the batch"
     )
@@ -224,7 +224,7 @@ class TrainingSettings(Section):
         "model.input_size trains faster and not worse (null: the same)",
     )
     learning_rate: float = Field(
-        default=1e-3, gt=0.0, le=1.0, description="peak of the cosine schedule"
+        default=2e-3, gt=0.0, le=1.0, description="peak of the cosine schedule"
     )
     warmup_share: Share = Field(
         default=0.1, description="share of the steps that raise the rate from 0"
