@@ -5,8 +5,9 @@ has learned; then writes a table. Variants of one seed start from the same weigh
 batches (class-balanced, so that there are triplets), so their differences are paired. Nothing is
 chosen on the test split: recipe and epoch are those that validation chose.
 
-Each finished run is a line in WORKDIR/results.jsonl, and an unfinished one goes on from its last
-epoch: the command can be stopped and given again at any time. `--report` only writes the table.
+Each finished run is a line in the file `--results`, and an unfinished one goes on from its last
+epoch: the command can be stopped and given again at any time. `--report` writes the table of all
+that is finished.
 """
 
 from __future__ import annotations
@@ -32,7 +33,13 @@ VARIANTS: dict[str, list[str]] = {
     "cross-entropy + triplet": ["training.center_loss.weight=0", "training.triplet.weight=1"],
     "cross-entropy + triplet + center": ["training.triplet.weight=1"],
 }
-RECIPE = ["model.mirror_average=false", "training.batch_size=32", "training.images_per_class=4"]
+RECIPE = [
+    "model.backbone=efficientnet_lite0",
+    "model.mirror_average=false",
+    "training.input_size=null",
+    "training.batch_size=32",
+    "training.images_per_class=4",
+]
 METRICS = ("recall_at_1", "map_at_r", "accuracy", "nearest_train_accuracy", "intra_inter")
 
 
@@ -43,6 +50,12 @@ def main() -> None:
     )
     parser.add_argument("--data-dir", help="TFDS folder that holds the prepared oxford_flowers102")
     parser.add_argument("--workdir", type=pathlib.Path, default=pathlib.Path("runs/ablation"))
+    parser.add_argument(
+        "--results",
+        type=pathlib.Path,
+        default=pathlib.Path(__file__).parent / "results" / "ablation.jsonl",
+        help="a line of JSON for each finished run (%(default)s)",
+    )
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds (%(default)s)")
     parser.add_argument("--epochs", type=int, default=14, help="of every run (%(default)s)")
     parser.add_argument("--input-size", type=int, default=128, help="pixels (%(default)s)")
@@ -57,7 +70,8 @@ def main() -> None:
     parser.add_argument("--report", type=pathlib.Path, help="Markdown file for the table")
     options = parser.parse_args()
     options.workdir.mkdir(parents=True, exist_ok=True)
-    results = options.workdir / "results.jsonl"
+    results = options.results
+    results.parent.mkdir(parents=True, exist_ok=True)
     done = read_results(results)
     for seed in range(options.seeds):
         for variant in options.variants:
@@ -68,7 +82,6 @@ def main() -> None:
                 *RECIPE,
                 f"training.epochs={options.epochs}",
                 f"model.input_size={options.input_size}",
-                "training.input_size=null",
                 f"training.seed={seed}",
                 *VARIANTS[variant],
             ]

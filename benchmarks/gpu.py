@@ -144,7 +144,7 @@ def _step(
         for group in (model.trainable_variables, others, optimizer.variables)
     ]
     compiled = step.lower(*held, images, labels).compile()
-    costs = compiled.cost_analysis()
+    costs: Any = compiled.cost_analysis()  # of older JAX a list of one
     flops = (costs[0] if isinstance(costs, list) else costs)["flops"]
 
     def timed() -> float:

@@ -79,9 +79,10 @@ def test_a_stream_that_is_taken_up_again_is_the_same(
 ) -> None:
     patterns = write_records("again.gz", [index % CLASSES for index in range(CLASSES * EACH)])
     config = _config(f"training.images_per_class={images_per_class}")
-    options = {"class_counts": [EACH] * CLASSES}
-    whole = list(training_batches(patterns, config, **options).take(5).as_numpy_iterator())
-    rest = training_batches(patterns, config, start_step=3, **options).take(2)
+    counts = [EACH] * CLASSES
+    from_start = training_batches(patterns, config, class_counts=counts)
+    whole = list(from_start.take(5).as_numpy_iterator())
+    rest = training_batches(patterns, config, class_counts=counts, start_step=3).take(2)
     for (pixels, labels), (expected, expected_labels) in zip(
         rest.as_numpy_iterator(), whole[3:], strict=True
     ):
