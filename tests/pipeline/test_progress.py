@@ -73,6 +73,8 @@ def test_on_a_terminal_a_line_follows_the_running_component(
         return " ".join(capture.get().split()[1:])  # without the spinner's dot
 
     log("Component Trainer is running.", 0)
+    line = log("Progress: tracing the training step.", 0)
+    assert line == "[ 1/2] Trainer 0 s tracing the training step"
     line = log("Progress: epoch 2/6 step 13/20.", 12)
     assert line == "[ 1/2] Trainer 12 s epoch 2/6 step 13/20"
     log("Component Trainer is finished.", 1)
@@ -82,6 +84,25 @@ def test_on_a_terminal_a_line_follows_the_running_component(
     assert line == "[ 2/2] Evaluator 5 s 100/1000 images"
     line = log("Progress: 150 more images.", 3)
     assert line == "[ 2/2] Evaluator 8 s 250/1000 images 50 images/s 15 s left"
+
+
+def test_a_finished_component_leaves_nothing_on_the_line_below() -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, width=100, force_terminal=True, color_system=None)
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    try:
+        with ProgressHandler(console, ["Trainer", "Pusher"]) as handler:
+            logger.info("Component Trainer is running.")
+            handler._live.refresh()
+            before = len(screen.getvalue())
+            logger.info("Component Trainer is finished.")
+            printed = screen.getvalue()[before:]
+    finally:
+        logger.setLevel(level)
+    # Once as it finished; the live line is not drawn below it again.
+    assert printed.count("Trainer") == 1
 
 
 def test_what_workers_report_adds_up() -> None:
