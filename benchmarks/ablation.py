@@ -6,7 +6,8 @@ batches (class-balanced, so that there are triplets), so their differences are p
 chosen on the test split: recipe and epoch are those that validation chose.
 
 Each finished run is a line in the file `--results`, and an unfinished one goes on from its last
-epoch: the command can be stopped and given again at any time. `--report` writes the table of all
+epoch: the command can be stopped and given again at any time. A run counts as finished only for the
+settings and the code it was made with. `--report` writes the table of all
 that is finished.
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import pathlib
+import shutil
 import sys
 import time
 from typing import Any
@@ -75,9 +77,6 @@ def main() -> None:
     done = read_results(results)
     for seed in range(options.seeds):
         for variant in options.variants:
-            key = (variant, seed, options.epochs, options.input_size)
-            if key in done:
-                continue
             overrides = [
                 *RECIPE,
                 f"training.epochs={options.epochs}",
@@ -85,77 +84,122 @@ def main() -> None:
                 f"training.seed={seed}",
                 *VARIANTS[variant],
             ]
+            digest = digest_of(overrides)
+            key = (variant, seed, digest)
+            if key in done:
+                continue
             print(f"{variant}, seed {seed} ...", file=sys.stderr, flush=True)
-            result = run_variant(overrides, options.workdir, options.data_dir)
+            folder = options.workdir / digest
             line = {
                 "variant": variant,
                 "seed": seed,
+                "digest": digest,
                 "epochs": options.epochs,
                 "input_size": options.input_size,
-                **result,
+                **run_variant(overrides, options.workdir / "records", folder, options.data_dir),
             }
             with open(results, "a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
+            shutil.rmtree(folder, ignore_errors=True)
             done[key] = line
             print(json.dumps(line), flush=True)
     if options.report:
-        rows = [row for key, row in done.items() if key[2:] == (options.epochs, options.input_size)]
+        shape = (options.epochs, options.input_size)
+        rows = [row for row in done.values() if (row["epochs"], row["input_size"]) == shape]
         options.report.write_text(table(rows), "utf-8")
 
 
-def read_results(path: pathlib.Path) -> dict[tuple[str, int, int, int], dict[str, Any]]:
-    """Reads finished runs by variant, seed, epochs and input size."""
+def digest_of(overrides: list[str]) -> str:
+    """Names what decides a run's result: its settings and the code that trains."""
+    import hashlib
+
+    from benchmarks.trainer_config import trainer_config
+    from pipeline.code_hash import code_hash
+
+    config = trainer_config("flowers102", *overrides)
+    text = f"{config!r} {code_hash('trainer_module.training')}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def read_results(path: pathlib.Path) -> dict[tuple[str, int, str], dict[str, Any]]:
+    """Reads finished runs by variant, seed and digest, see `digest_of`."""
     if not path.exists():
         return {}
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    return {
-        (line["variant"], line["seed"], line["epochs"], line["input_size"]): line for line in lines
-    }
+    return {(line["variant"], line["seed"], line["digest"]): line for line in lines}
 
 
 def run_variant(
-    overrides: list[str], workdir: pathlib.Path, data_dir: str | None
-) -> dict[str, float]:
-    """Trains one variant, or goes on, and measures it on the test split."""
-    import hashlib
+    overrides: list[str], records_folder: pathlib.Path, folder: pathlib.Path, data_dir: str | None
+) -> dict[str, Any]:
+    """Trains one variant, or goes on, and measures it on the test split.
 
+    A training that diverges is a result too: its metrics are NaN, and `error` says why.
+    """
     import keras
 
     from benchmarks.trainer_config import trainer_config
     from benchmarks.transformed_records import dataset_folder, write_records
-    from trainer_module.checkpoints import CheckpointFolder
+    from trainer_module.health import TrainingDivergedError
     from trainer_module.training import train
 
     keras.utils.clear_session()
     config = trainer_config("flowers102", *overrides)
     records = write_records(
         dataset_folder("oxford_flowers102", data_dir),
-        workdir / "records",
+        records_folder,
         canonical_size=config.canonical_size,
         splits=("train", "validation", "test"),
     )
-    name = hashlib.sha256(json.dumps(overrides).encode()).hexdigest()[:16]
-    checkpoints = workdir / "checkpoints" / name
-    started, cpu = time.monotonic(), time.process_time()
-    result = train(
-        config,
-        train_patterns=records.patterns["train"],
-        validation_patterns=records.patterns["validation"],
-        class_counts=records.class_counts,
-        checkpoint_folder=checkpoints,
-        log_dir=str(workdir / "logs" / name),
-    )
-    seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu
-    measured = measure_on_test(result.model, config, records.patterns)
-    CheckpointFolder(checkpoints).clear()
-    last = result.history[-1] if result.history else {}
+    clock = Clock(folder)
+    try:
+        with clock:
+            result = train(
+                config,
+                train_patterns=records.patterns["train"],
+                validation_patterns=records.patterns["validation"],
+                class_counts=records.class_counts,
+                checkpoint_folder=folder / "checkpoints",
+                log_dir=str(folder / "logs"),
+            )
+    except TrainingDivergedError as error:
+        return {**dict.fromkeys(METRICS, float("nan")), **clock.read(), "error": str(error)}
+    chosen = result.history[result.best_epoch - 1] if result.best_epoch else {}
     return {
-        **measured,
-        "validation_recall_at_1": last.get("val_recall_at_1", result.frozen["recall_at_1"]),
-        "validation_map_at_r": last.get("val_map_at_r", result.frozen["map_at_r"]),
-        "seconds": round(seconds, 1),
-        "cpu_seconds": round(cpu_seconds, 1),
+        **measure_on_test(result.model, config, records.patterns),
+        "validation_recall_at_1": chosen.get("val_recall_at_1", result.frozen["recall_at_1"]),
+        "validation_map_at_r": chosen.get("val_map_at_r", result.frozen["map_at_r"]),
+        "best_epoch": result.best_epoch,
+        **clock.read(),
     }
+
+
+class Clock:
+    """Adds up the time of a training over its interruptions, in a file beside its checkpoints."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        """Opens the folder's clock, or starts one."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = folder / "clock.json"
+
+    def read(self) -> dict[str, float]:
+        """Returns `seconds` and `cpu_seconds` so far."""
+        if not self._file.exists():
+            return {"seconds": 0.0, "cpu_seconds": 0.0}
+        return json.loads(self._file.read_text("utf-8"))
+
+    def __enter__(self) -> None:
+        """Starts counting."""
+        self._started, self._cpu = time.monotonic(), time.process_time()
+
+    def __exit__(self, *_: Any) -> None:
+        """Stops counting, also at an error or Ctrl-C; a killed process's time is lost."""
+        before = self.read()
+        spent = {
+            "seconds": round(before["seconds"] + time.monotonic() - self._started, 1),
+            "cpu_seconds": round(before["cpu_seconds"] + time.process_time() - self._cpu, 1),
+        }
+        self._file.write_text(json.dumps(spent), "utf-8")
 
 
 def measure_on_test(model: Any, config: Any, patterns: dict[str, list[str]]) -> dict[str, float]:

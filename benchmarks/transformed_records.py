@@ -113,6 +113,7 @@ def _write(path: pathlib.Path, examples: Iterable[tuple[bytes, int]]) -> None:
 def _canonical(dataset: str, split: str, size: int) -> Iterator[tuple[bytes, int]]:
     """Canonical images as PNG, and their labels."""
     import tensorflow as tf
+    import tensorflow_datasets as tfds
 
     from pipeline.sample_query import stored_images
     from trainer_module import images
@@ -121,8 +122,6 @@ def _canonical(dataset: str, split: str, size: int) -> Iterator[tuple[bytes, int
         lambda encoded: images.encode_png(images.canonical(encoded, size)),
         input_signature=[tf.TensorSpec([], tf.string)],
     )
-    import tensorflow_datasets as tfds
-
     names = tfds.builder_from_directory(dataset).info.features["label"].names
     index = {name: position for position, name in enumerate(names)}
     for _, class_name, encoded in stored_images(dataset, split):

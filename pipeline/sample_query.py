@@ -31,8 +31,7 @@ def ask_about_a_test_image(
     from serving.client import SimilarityClient
     from serving.model_server import ServerOptions, running_server
 
-    images = (stored for stored in stored_images(dataset, "test") if stored[0] not in skip)
-    identity, class_name, image = next(images)
+    identity, class_name, image = first_image(dataset, "test", skip)
     options = ServerOptions(
         model_name=model_name,
         model_base_path=str(pathlib.Path(pushed_model).parent),
@@ -44,9 +43,9 @@ def ask_about_a_test_image(
         print_neighbours(f"test image {identity} ({class_name})", neighbours, console)
 
 
-def first_image(dataset: str, split: str) -> tuple[str, str, bytes]:
-    """Returns id, class name and encoded bytes of the first image of a split."""
-    return next(stored_images(dataset, split))
+def first_image(dataset: str, split: str, skip: Collection[str] = ()) -> tuple[str, str, bytes]:
+    """Returns id, class name and encoded bytes of the first image of a split but those skipped."""
+    return next(stored for stored in stored_images(dataset, split) if stored[0] not in skip)
 
 
 def stored_images(dataset: str, split: str) -> Iterator[tuple[str, str, bytes]]:

@@ -145,8 +145,7 @@ class ModelSettings(Section):
     )
     mirror_average: bool = Field(
         default=False,
-        description="embed an image as the mean of itself and its mirror image: better, and twice "
-        "the work",
+        description="embed an image as the mean of itself and its mirror image, at twice the cost",
     )
 
 
@@ -220,8 +219,8 @@ class TrainingSettings(Section):
     )
     input_size: Annotated[int, Field(ge=32, le=800)] | None = Field(
         default=None,
-        description="side of the square image in training, in pixels; smaller than "
-        "model.input_size trains faster and not worse (null: the same)",
+        description="side of the square image in training, in pixels; random crops enlarge what "
+        "they show, so it may be smaller than model.input_size (null: the same)",
     )
     learning_rate: float = Field(
         default=2e-3, gt=0.0, le=1.0, description="peak of the cosine schedule"
@@ -234,21 +233,21 @@ class TrainingSettings(Section):
         default=1.0,
         ge=0.0,
         le=10.0,
-        description="factor on the learning rate of the pretrained backbone; 0 trains the new "
-        "layers alone",
+        description="factor on the learning rate of the backbone; with 0 only the statistics of "
+        "its batch normalisation follow",
     )
     head_epochs: int = Field(
         default=0,
         ge=0,
-        le=10000,
-        description="first epochs in which only the new layers are trained",
+        le=9999,
+        description="first epochs in which only the new layers are trained; fewer than epochs",
     )
     frozen_blocks: int = Field(
         default=3,
         ge=0,
         le=100,
         description="first blocks of the backbone, with its stem, that keep their pretrained "
-        "weights; 0 trains all",
+        "weights; 0 trains all, and so does model.weights=none",
     )
     cross_entropy_weight: float = Field(
         default=1.0, ge=0.0, le=100.0, description="weight of the softmax cross-entropy"
@@ -278,6 +277,11 @@ class TrainingSettings(Section):
 
     @model_validator(mode="after")
     def _something_is_trained(self) -> TrainingSettings:
+        if self.epochs and self.head_epochs >= self.epochs:
+            raise ValueError(
+                f"head_epochs={self.head_epochs} must be below epochs={self.epochs}; "
+                "backbone_rate=0 never trains the backbone"
+            )
         weights = (self.cross_entropy_weight, self.center_loss.weight, self.triplet.weight)
         if self.epochs and not any(weights):
             raise ValueError("one of the losses must have a weight above 0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -128,9 +129,19 @@ def write_summary(workdir: str | os.PathLike[str], summary: Mapping[str, Any]) -
     """Writes `summary.json`, whole or not at all, and returns its path."""
     path = pathlib.Path(workdir) / FILE
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    text = json.dumps(_finite(summary), indent=2, ensure_ascii=False, allow_nan=False)
+    partial.write_text(text + "\n", "utf-8")
     partial.replace(path)
     return path
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for numbers that JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _about_data(summary: Mapping[str, Any]) -> list[str]:
@@ -162,7 +173,7 @@ def _about_training(summary: Mapping[str, Any]) -> list[str]:
     """A word of caution where training did not help."""
     frozen = summary["frozen_backbone"].get("validation", {}).get("recall_at_1")
     trained = summary["metrics"].get("validation", {}).get("recall_at_1")
-    if frozen is None or trained is None or trained >= frozen:
+    if not summary["training"] or frozen is None or trained is None or trained >= frozen:
         return []
     return ["the trained model retrieves worse on validation than the backbone it started from"]
 

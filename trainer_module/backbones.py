@@ -72,7 +72,7 @@ def freeze_first_blocks(backbone: keras.Model, count: int) -> None:
 
     Their batch normalisation then uses the pretrained statistics in training too. Nothing below
     them needs gradients, which saves the most expensive part of a step, as there the images are
-    largest.
+    largest. Dropout within them, which EfficientNetB has, stays.
 
     Args:
         backbone: A model of `build_backbone`.
@@ -88,8 +88,8 @@ def freeze_first_blocks(backbone: keras.Model, count: int) -> None:
         block = re.match(r"block\d+[a-z]?(?=_)", layer.name)
         if block:
             seen.setdefault(block[0])
-            if len(seen) > count:
-                return
+        if len(seen) > count or (len(seen) == count and not block):
+            return
         layer.trainable = False
     if len(seen) < count:
         raise ValueError(

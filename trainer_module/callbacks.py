@@ -14,6 +14,10 @@ from absl import logging
 
 from trainer_module.progress_log import SECONDS_BETWEEN_LINES
 
+# More generators than a model has, and more draws than an epoch takes.
+_GENERATORS = 1000
+_DRAWS = 2**20
+
 
 class ReseedDropout(keras.callbacks.Callback):
     """Sets random generators of layers at the start of each epoch, by seed and epoch alone.
@@ -31,7 +35,8 @@ class ReseedDropout(keras.callbacks.Callback):
         """Sets every generator to a state of its own."""
         states = [v for v in self.model.variables if v.path.endswith("seed_generator_state")]
         for index, state in enumerate(states):
-            state.assign([self._seed + index, epoch])
+            # A generator adds 1 to the second number with each draw: far apart, no two epochs meet.
+            state.assign([self._seed * _GENERATORS + index, epoch * _DRAWS])
 
 
 class LogProgress(keras.callbacks.Callback):

@@ -42,10 +42,9 @@ class CheckpointFolder:
         self._folder = pathlib.Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
 
-    @property
-    def best_weights(self) -> pathlib.Path:
+    def best_weights(self, progress: Progress) -> pathlib.Path:
         """Weights with the highest validation score."""
-        return self._folder / "best.weights.h5"
+        return self._folder / f"best-{progress.best_epoch:05d}.weights.h5"
 
     def restore(self, model: keras.Model) -> Progress:
         """Loads weights, centers and optimizer state of the last finished epoch, if any.
@@ -64,19 +63,19 @@ class CheckpointFolder:
         logging.info("Training goes on after epoch %d.", progress.epoch)
         return progress
 
-    def save(self, model: keras.Model, progress: Progress, *, is_best: bool) -> None:
+    def save(self, model: keras.Model, progress: Progress) -> None:
         """Writes the state after an epoch; a kill at any moment leaves the one before."""
-        current = self._epoch_file(progress.epoch)
+        current, best = self._epoch_file(progress.epoch), self.best_weights(progress)
         self._write(current, model)
-        if is_best:
-            partial = self.best_weights.with_suffix(".partial")
+        if progress.best_epoch == progress.epoch:
+            partial = best.with_suffix(".partial")
             shutil.copyfile(current, partial)
-            partial.replace(self.best_weights)
+            partial.replace(best)
         partial = self._folder / "progress.json.partial"
         partial.write_text(json.dumps(dataclasses.asdict(progress)), "utf-8")
         partial.replace(self._folder / "progress.json")
-        for file in self._folder.glob("epoch-*.weights.h5"):
-            if file != current:
+        for file in self._folder.glob("*-*.weights.h5"):
+            if file not in (current, best):
                 file.unlink()
 
     def clear(self) -> None:
@@ -108,8 +107,8 @@ class SaveEveryEpoch(keras.callbacks.Callback):
         progress = self._progress
         progress.epoch = epoch + 1
         progress.history.append(values)
-        is_best = values[self._monitor] > progress.best_score
-        if is_best:
+        # A score that cannot be had, for want of two images of a class, leaves the latest epoch.
+        if not values[self._monitor] <= progress.best_score:
             progress.best_score = values[self._monitor]
             progress.best_epoch = progress.epoch
-        self._folder.save(self.model, progress, is_best=is_best)
+        self._folder.save(self.model, progress)

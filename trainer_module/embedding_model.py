@@ -11,7 +11,6 @@ from trainer_module.backbones import build_backbone, freeze_first_blocks
 from trainer_module.config import ModelConfig, TrainingConfig
 from trainer_module.joint_loss import JointLoss
 from trainer_module.losses import CosineClassifier
-from trainer_module.vectors import unit
 
 
 class EmbeddingModel(keras.Model):
@@ -41,12 +40,15 @@ class EmbeddingModel(keras.Model):
             steps_per_epoch: Training steps in an epoch.
             **kwargs: Passed to `keras.Model`.
         """
-        super().__init__(**kwargs)
+        # Images stay float32 under any policy: half precision would round pixels before they are
+        # centred.
+        super().__init__(autocast=False, **kwargs)
         self.mirror_average = model.mirror_average
         self.backbone = build_backbone(
             model.backbone, weights=None if model.weights == "none" else model.weights
         )
-        freeze_first_blocks(self.backbone, training.frozen_blocks)
+        if model.weights != "none":
+            freeze_first_blocks(self.backbone, training.frozen_blocks)
         self.dropout = keras.layers.Dropout(model.dropout)
         self.projection = (
             keras.layers.Dense(model.embedding_dim, use_bias=False, name="embedding")
@@ -91,10 +93,6 @@ class EmbeddingModel(keras.Model):
         both = embed(ops.concatenate([images, ops.flip(images, axis=2)], axis=0))
         one, mirrored = ops.split(both, 2, axis=0)
         return 0.5 * (one + mirrored)
-
-    def embed(self, images: Any) -> Any:
-        """Embeds images for retrieval: float32 `[B, D]`, rows of length 1."""
-        return unit(self.served_features(images))
 
     def call(self, images: Any, training: bool = False) -> dict[str, Any]:
         """Returns `features` `[B, D]` and `logits` `[B, C]`, both float32."""

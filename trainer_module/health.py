@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from trainer_module.joint_loss import JointLoss
+from trainer_module.progress_log import SECONDS_BETWEEN_LINES
 
 # Mean squared distance between class means of unit embeddings (at most 2) below which nothing can
 # tell classes apart any more; an untrained network has about 0.1.
@@ -22,8 +23,6 @@ COLLAPSED = 1e-3
 # Mean length of centers that are not normalised, below which the embedding has shrunk to a point;
 # embeddings of trained networks are some units long.
 SHRUNK = 1e-3
-
-SECONDS_BETWEEN_CHECKS = 1.0
 
 
 class TrainingDivergedError(FloatingPointError):
@@ -65,11 +64,10 @@ def _smallest_distance(points: np.ndarray, block: int = 1024) -> float:
     return math.sqrt(max(smallest, 0.0))
 
 
-class StopWhenDiverged(keras.callbacks.Callback):
-    """Ends training with an error when a loss is no number, or when the embedding has collapsed.
+class StopOnBadLoss(keras.callbacks.Callback):
+    """Ends training with an error when a loss is no finite number; checkpoints stay.
 
-    Checkpoints of earlier epochs stay. Must stand behind the callback that measures validation and
-    before the one that saves.
+    Must stand before the callback that measures validation, which cannot with such weights.
     """
 
     def __init__(self) -> None:
@@ -85,49 +83,55 @@ class StopWhenDiverged(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Looks at the losses, at most once a second: reading them waits for the device."""
         now = time.monotonic()
-        if now - self._checked_at >= SECONDS_BETWEEN_CHECKS:
+        if now - self._checked_at >= SECONDS_BETWEEN_LINES:
             self._checked_at = now
-            self._check_losses(logs or {}, f"by step {batch + 1} of epoch {self._epoch + 1}")
+            self._check(logs or {}, f"by step {batch + 1} of epoch {self._epoch + 1}")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Looks at the losses and at the distances between classes."""
-        logs = logs or {}
-        self._check_losses(logs, f"in epoch {epoch + 1}")
-        between, length = logs.get("val_between_classes", 1.0), logs.get("center_norm", 1.0)
-        if between < COLLAPSED:
-            self._tell_collapse(
-                f"the classes' mean embeddings are within {between:.1e} (mean squared distance) of "
-                "each other"
-            )
-        if length < SHRUNK and not self.model.joint_loss.center_loss.normalize:
-            self._tell_collapse(f"centers have shrunk to a mean length of {length:.1e}")
+        """Looks at the losses."""
+        self._check(logs or {}, f"in epoch {epoch + 1}")
 
-    def _tell_collapse(self, what: str) -> None:
-        raise TrainingDivergedError(
-            f"the embedding collapsed in epoch {self._epoch + 1}: {what}; lower "
-            "training.center_loss.weight or training.learning_rate, or raise "
-            f"training.cross_entropy_weight ({self._kept()})"
-        )
-
-    def _check_losses(self, logs: dict[str, Any], when: str) -> None:
-        bad = [name for name, value in logs.items() if _is_loss(name) and not _is_finite(value)]
+    def _check(self, logs: dict[str, Any], when: str) -> None:
+        bad = [n for n, value in logs.items() if _is_loss(n) and not math.isfinite(float(value))]
         if bad:
             raise TrainingDivergedError(
                 f"training diverged {when}: {', '.join(sorted(bad))} "
                 f"{'is' if len(bad) == 1 else 'are'} no finite number; lower "
-                "training.learning_rate, or the weight of that loss "
-                f"({self._kept()})"
+                f"training.learning_rate, or the weight of that loss ({_kept(self._epoch)})"
             )
 
-    def _kept(self) -> str:
-        if self._epoch == 0:
-            return "no epoch had been finished"
-        return f"the checkpoint after epoch {self._epoch} is kept"
+
+class StopOnCollapse(keras.callbacks.Callback):
+    """Ends training with an error when the embedding has collapsed; checkpoints stay.
+
+    Must stand between the callback that measures validation and the one that saves.
+    """
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Looks at the distances between classes, and at the centers' lengths."""
+        logs = logs or {}
+        between, length = logs.get("val_between_classes", 1.0), logs.get("center_norm", 1.0)
+        what = None
+        if between < COLLAPSED:
+            what = (
+                f"the classes' mean embeddings are within {between:.1e} (mean squared distance) of "
+                "each other"
+            )
+        elif length < SHRUNK and not self.model.joint_loss.center_loss.normalize:
+            what = f"centers have shrunk to a mean length of {length:.1e}"
+        if what:
+            raise TrainingDivergedError(
+                f"the embedding collapsed in epoch {epoch + 1}: {what}; lower "
+                "training.center_loss.weight or training.learning_rate, or raise "
+                f"training.cross_entropy_weight ({_kept(epoch)})"
+            )
+
+
+def _kept(finished_epochs: int) -> str:
+    if finished_epochs == 0:
+        return "no epoch had been finished"
+    return f"the checkpoint after epoch {finished_epochs} is kept"
 
 
 def _is_loss(name: str) -> bool:
     return name == "loss" or name.endswith("_loss")
-
-
-def _is_finite(value: Any) -> bool:
-    return math.isfinite(float(value))

@@ -56,14 +56,6 @@ def training_batches(
 
     def prepare(index: tf.Tensor, serialized: tf.Tensor) -> Batch:
         example = _parse_one(serialized)
-        class_index = example[features.CLASS_INDEX]
-        known = tf.logical_and(class_index >= 0, class_index < len(class_counts))
-        # Compiled losses cannot raise: they would give NaN.
-        with tf.control_dependencies(
-            [tf.Assert(known, ["class_index out of range; it and the classes:", class_index,
-                               len(class_counts)])]
-        ):  # fmt: skip
-            class_index = tf.identity(class_index)
         image = augment(
             images.decode_canonical(example[features.IMAGE]),
             size,
@@ -73,12 +65,20 @@ def training_batches(
             color=change.color,
             erasing=change.erasing,
         )
-        return image, class_index
+        return image, example[features.CLASS_INDEX]
 
-    records = _records(patterns)
+    def class_of(record: tf.Tensor) -> tf.Tensor:
+        # Compiled losses cannot raise: they would give NaN.
+        index = _parse_one(record)[features.CLASS_INDEX]
+        known = tf.logical_and(index >= 0, index < len(class_counts))
+        message = ["class_index out of range; it and the number of classes:"]
+        with tf.control_dependencies([tf.Assert(known, [*message, index, len(class_counts)])]):
+            return tf.identity(index)
+
+    labelled = _records(patterns).map(lambda record: (record, class_of(record)))
     if training.images_per_class:
         batches = class_balanced_batches(
-            records.map(lambda record: (record, _parse_one(record)[features.CLASS_INDEX])),
+            labelled,
             class_counts,
             classes=training.batch_size // training.images_per_class,
             images=training.images_per_class,
@@ -92,6 +92,7 @@ def training_batches(
             .enumerate(start_step * training.batch_size)
         )
     else:
+        records = labelled.map(lambda record, _: record)
         stream = records.shuffle(SHUFFLE_BUFFER, seed=training.seed).repeat().enumerate()
         stream = stream.skip(start_step * training.batch_size)
     return (

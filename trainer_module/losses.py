@@ -1,7 +1,6 @@
 """The classification side of the joint loss: softmax cross-entropy and the cosine head.
 
-The center loss has a file of its own, `center_loss.py`; how they are added is said in
-`embedding_model.py`.
+Center and triplet loss have files of their own; how they are added is said in `joint_loss.py`.
 """
 
 from __future__ import annotations

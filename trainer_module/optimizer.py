@@ -16,8 +16,9 @@ from keras import ops
 class FineTuningAdamW(keras.optimizers.Adam):
     """Adam with decoupled weight decay, in which each variable has a factor on its learning rate.
 
-    A step is θ ← θ − η_t φ_t(θ) (m̂ / (√v̂ + ε) + wd · θ), with the schedule's rate η_t (Loshchilov
-    and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019, algorithm 2). The factor φ_t is
+    A step is θ ← θ − η_t φ_t(θ) (m̂ / √v̂ + wd · θ), with the schedule's rate η_t (Loshchilov and
+    Hutter, "Decoupled Weight Decay Regularization", ICLR 2019, algorithm 2; against division by
+    zero Keras adds its ε to √v before the bias correction). The factor φ_t is
     1 for new variables; for pretrained ones it is 0 for the first `frozen_steps` steps, in which
     the new layers find their place, then `pretrained_factor`. Vectors (biases, scales and offsets
     of normalisation) do not decay.
@@ -52,7 +53,11 @@ class FineTuningAdamW(keras.optimizers.Adam):
         self.frozen_steps = frozen_steps
 
     def build(self, variables: list[Any]) -> None:
-        """Makes the moments, and notes which variables are pretrained and which decay."""
+        """Makes the moments, and notes which variables are pretrained and which decay.
+
+        Raises:
+            ValueError: A pretrained variable is not among them.
+        """
         super().build(variables)
         self._is_pretrained = [variable.path in self.pretrained for variable in variables]
         self._decays = [len(variable.shape) > 1 for variable in variables]

@@ -15,7 +15,7 @@ from trainer_module.callbacks import LogProgress, ReseedDropout
 from trainer_module.checkpoints import CheckpointFolder, SaveEveryEpoch
 from trainer_module.config import TrainerConfig, TrainingConfig
 from trainer_module.embedding_model import EmbeddingModel
-from trainer_module.health import StopWhenDiverged
+from trainer_module.health import StopOnBadLoss, StopOnCollapse
 from trainer_module.input_pipeline import evaluation_batches, training_batches
 from trainer_module.optimizer import FineTuningAdamW
 from trainer_module.validation import MONITOR, RetrievalValidation, measure
@@ -61,7 +61,9 @@ def train(
         The trained model and how training went.
 
     Raises:
-        ValueError: The training split is smaller than one batch.
+        ValueError: The training split is smaller than one batch or has fewer classes than one,
+            the backbone fewer blocks than are to be frozen, or a device fewer than two classes
+            for triplets.
         TrainingDivergedError: A loss became NaN or infinite, or the embedding collapsed.
     """
     training = config.training
@@ -72,10 +74,18 @@ def train(
             f"the training split has {num_images} images, fewer than one batch of "
             f"training.batch_size={training.batch_size}; lower it"
         )
+    strategy = _strategy()
+    replicas = strategy.num_replicas_in_sync
+    if training.triplet.weight and training.batch_size < 2 * replicas * training.images_per_class:
+        raise ValueError(
+            f"triplets are mined on each of the {replicas} devices by itself, and "
+            f"training.batch_size={training.batch_size} leaves it fewer than two classes of "
+            f"training.images_per_class={training.images_per_class}; raise batch_size"
+        )
     keras.utils.set_random_seed(training.seed)
     keras.config.set_dtype_policy(_precision(training.precision))
     try:
-        with _strategy().scope():
+        with strategy.scope():
             model = compiled_model(config, len(class_counts), steps)
         as_used = evaluation_batches(validation_patterns, input_size=config.model.input_size)
         frozen = measure(_pooled(model), as_used)
@@ -100,15 +110,16 @@ def train(
                 verbose=0,
                 callbacks=[
                     ReseedDropout(training.seed),
+                    StopOnBadLoss(),
                     RetrievalValidation(validation),
-                    StopWhenDiverged(),
+                    StopOnCollapse(),
                     SaveEveryEpoch(checkpoints, progress, MONITOR),
                     LogProgress(training.epochs),
                     keras.callbacks.TensorBoard(log_dir, write_graph=False),
                 ],
             )
         if training.epochs:
-            model.load_weights(checkpoints.best_weights)
+            model.load_weights(checkpoints.best_weights(progress))
         return TrainingResult(model, progress.history, progress.best_epoch, frozen)
     finally:
         keras.config.set_dtype_policy("float32")

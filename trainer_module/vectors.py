@@ -10,4 +10,7 @@ from keras import ops
 def unit(rows: Any) -> Any:
     """Scales each row of `[B, D]` to length 1; a row of zeros stays zero, with gradient zero."""
     squared = ops.sum(ops.square(rows), axis=-1, keepdims=True)
-    return rows * ops.rsqrt(ops.maximum(squared, 1e-24))
+    # Twice, since the gradient of what is not chosen must be finite too.
+    has_length = squared > 1e-24
+    scale = ops.rsqrt(ops.where(has_length, squared, 1.0))
+    return ops.where(has_length, rows * scale, 0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 
-from benchmarks.ablation import METRICS, RECIPE, VARIANTS, read_results, table
+from benchmarks.ablation import METRICS, RECIPE, VARIANTS, Clock, digest_of, read_results, table
 from benchmarks.trainer_config import trainer_config
 
 
@@ -14,8 +14,7 @@ def _row(variant: str, seed: int, **values: float) -> dict:
         **dict.fromkeys(METRICS, 0.5),
         "variant": variant,
         "seed": seed,
-        "epochs": 3,
-        "input_size": 128,
+        "digest": "d1",
         "cpu_seconds": 120.0,
         **values,
     }
@@ -52,4 +51,20 @@ def test_finished_runs_are_remembered(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "results.jsonl"
     assert read_results(path) == {}
     path.write_text(json.dumps(_row("frozen", 2)) + "\n", "utf-8")
-    assert list(read_results(path)) == [("frozen", 2, 3, 128)]
+    assert list(read_results(path)) == [("frozen", 2, "d1")]
+
+
+def test_a_digest_tells_settings_apart(tmp_path: pathlib.Path) -> None:
+    assert digest_of(["training.seed=1"]) == digest_of(["training.seed=1"])
+    assert digest_of(["training.seed=1"]) != digest_of(["training.seed=2"])
+
+
+def test_time_adds_up_over_interruptions(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "clock.json").write_text('{"seconds": 100.0, "cpu_seconds": 150.0}', "utf-8")
+    try:
+        with Clock(tmp_path):
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        pass
+    spent = Clock(tmp_path).read()
+    assert 100.0 <= spent["seconds"] < 110.0 and 150.0 <= spent["cpu_seconds"] < 160.0

@@ -124,7 +124,7 @@ def test_make_run_goes_on_pushes_and_asks(home: pathlib.Path, small: str) -> Non
     printed = _shell(f'make run ARGS="--workdir {workdir} {small}"', ROOT)
     assert re.search(r"TfdsExampleGen +cached", printed)
     assert re.search(r"blessed +pushed to .*/runs/demo/serving/flowers/\d+", printed)
-    assert re.search(r"frozen backbone, validation +\d\.\d{4}", printed)
+    assert re.search(r"frozen backbone, validation \(12 images\) +\d\.\d{4}", printed)
     assert f"serve --workdir {workdir}" in printed
 
 

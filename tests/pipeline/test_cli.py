@@ -70,7 +70,8 @@ def test_a_wrong_component_is_told_at_once_with_those_there_are(tmp_path: pathli
     ("arguments", "message"),
     [
         (["serve", "--port", "99999"], "argument --port: 99999 is no port"),
-        (["query", "photo.jpg", "--k", "0"], "argument --k: 0 is less than 1"),
+        (["query", "photo.jpg", "--k", "0"], "argument --k: 0 is no whole number above 0"),
+        (["serve", "--port", "http"], "argument --port: http is no port"),
     ],
 )
 def test_numbers_out_of_range_are_wrong_usage(arguments: list[str], message: str) -> None:

@@ -85,7 +85,7 @@ def test_bounds_in_words_are_the_bounds_that_hold(key: str):
     # Images of a class bound the batch, and the other way round.
     fitting: dict[type[BaseModel], dict[str, float]] = {
         DivisionSettings: {"validation_share": 0.0, "test_share": 0.0},
-        TrainingSettings: {"batch_size": 4096},
+        TrainingSettings: {"batch_size": 4096, "epochs": 10000},
     }
     others = fitting.get(owner, {})
 

@@ -16,6 +16,7 @@ def _printed(**changes: Any) -> str:
         "frozen_backbone": {"validation": {"recall_at_1": 0.5}},
         "metrics": {"validation": {"recall_at_1": 0.75, "map_at_r": 0.25}},
         "images": {"train": 30, "validation": 20, "test": 10},
+        "training": {"epochs": 6, "epoch": 5},
         "bad_images": [],
         "duplicates": [],
         "blessed": True,

@@ -14,7 +14,8 @@ from pipeline.settings_loader import load_settings
 from trainer_module.config import TrainingConfig, from_dict
 from trainer_module.health import (
     COLLAPSED,
-    StopWhenDiverged,
+    StopOnBadLoss,
+    StopOnCollapse,
     TrainingDivergedError,
     _smallest_distance,
     center_health,
@@ -56,7 +57,7 @@ def test_the_smallest_distance_is_found_across_blocks() -> None:
 
 
 def test_a_loss_that_is_no_number_is_named_with_what_is_kept() -> None:
-    callback = StopWhenDiverged()
+    callback = StopOnBadLoss()
     callback.on_epoch_begin(2)
     callback.on_epoch_end(2, {"loss": 1.0, "center_loss": 0.1, "center_norm": float("nan")})
     with pytest.raises(
@@ -68,15 +69,14 @@ def test_a_loss_that_is_no_number_is_named_with_what_is_kept() -> None:
 
 
 def test_a_loss_that_is_no_number_stops_within_the_epoch() -> None:
-    callback = StopWhenDiverged()
+    callback = StopOnBadLoss()
     callback.on_epoch_begin(0)
     with pytest.raises(TrainingDivergedError, match=r"by step 8 of epoch 1.*no epoch had been"):
         callback.on_train_batch_end(7, {"loss": float("nan")})
 
 
 def test_classes_that_fall_together_are_told_with_their_cause() -> None:
-    callback = StopWhenDiverged()
-    callback.on_epoch_begin(4)
+    callback = StopOnCollapse()
     callback.on_epoch_end(4, {"loss": 1.0, "val_between_classes": 2 * COLLAPSED})
     with pytest.raises(
         TrainingDivergedError, match=r"collapsed in epoch 5.*lower training.center_loss.weight"
@@ -113,6 +113,6 @@ def test_center_loss_alone_collapses_and_is_stopped() -> None:
     model.compile(optimizer=keras.optimizers.Adam(0.02))
     x = np.random.default_rng(0).normal(size=(64, 8)).astype(np.float32)
     batches = tf.data.Dataset.from_tensor_slices((x, np.arange(64) % 4)).batch(16)
-    callbacks = [RetrievalValidation(batches), StopWhenDiverged()]
+    callbacks = [StopOnBadLoss(), RetrievalValidation(batches), StopOnCollapse()]
     with pytest.raises(TrainingDivergedError, match=r"collapsed in epoch \d+: centers have shrunk"):
         model.fit(batches, epochs=200, verbose=0, callbacks=callbacks)

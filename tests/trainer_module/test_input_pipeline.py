@@ -90,12 +90,14 @@ def test_a_stream_that_is_taken_up_again_is_the_same(
         np.testing.assert_array_equal(labels, expected_labels)
 
 
+@pytest.mark.parametrize("images_per_class", [0, 2])
 @pytest.mark.parametrize("bad", [-1, CLASSES])
 def test_a_class_that_there_is_not_is_told(
-    write_records: Callable[..., list[str]], bad: int
+    write_records: Callable[..., list[str]], bad: int, images_per_class: int
 ) -> None:
     patterns = write_records(f"bad{bad}.gz", [0, 1, 2, bad])
-    batches = training_batches(patterns, _config(), class_counts=[1] * CLASSES)
+    config = _config(f"training.images_per_class={images_per_class}")
+    batches = training_batches(patterns, config, class_counts=[1] * CLASSES)
     with pytest.raises(tf.errors.InvalidArgumentError, match="class_index out of range"):
         next(iter(batches))
 

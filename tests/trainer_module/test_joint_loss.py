@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 import numpy as np
 import pytest
@@ -68,7 +66,7 @@ def test_the_center_loss_is_warmed_up_step_by_step() -> None:
     assert weights == [0.0, 0.5, 1.0, 1.5, 2.0, 2.0]
 
 
-def _trained(*overrides: str, monkeypatch: Any = None) -> list[np.ndarray]:
+def _trained(*overrides: str) -> list[np.ndarray]:
     """Weights of a small head after some steps on the joint loss."""
     keras.utils.set_random_seed(0)
     joint = built(*overrides)

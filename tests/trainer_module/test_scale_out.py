@@ -16,21 +16,32 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def _start(*arguments: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "tests/trainer_module/scale_out.py", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def _result(process: subprocess.Popen) -> dict[str, Any]:
-    out, err = process.communicate(timeout=240)
-    assert process.returncode == 0, err[-3000:]
-    return json.loads(out.splitlines()[-1])
+def _run_together(folder: pathlib.Path, *commands: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Runs the script several times at once; each result, in the order of the commands."""
+    processes = []
+    try:
+        for number, arguments in enumerate(commands):
+            with (
+                open(folder / f"{number}.out", "w") as out,
+                open(folder / f"{number}.err", "w") as err,
+            ):
+                processes.append(
+                    subprocess.Popen(
+                        [sys.executable, "tests/trainer_module/scale_out.py", *arguments],
+                        cwd=ROOT,
+                        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)},
+                        stdout=out,
+                        stderr=err,
+                    )
+                )
+        for number, process in enumerate(processes):
+            status = process.wait(timeout=300)
+            assert status == 0, (folder / f"{number}.err").read_text()[-3000:]
+    finally:
+        for process in processes:
+            process.kill()
+    outputs = [(folder / f"{number}.out").read_text() for number in range(len(commands))]
+    return [json.loads(output.splitlines()[-1]) for output in outputs]
 
 
 def _assert_equal(one: dict[str, Any], other: dict[str, Any]) -> None:
@@ -52,15 +63,17 @@ def _free_ports(number: int) -> list[str]:
 
 
 @pytest.mark.parametrize("how", ["fit", "loop"])
-def test_two_replicas_train_as_one(how: str) -> None:
-    single, mirrored = _start(how, "single"), _start(how, "mirrored")
-    _assert_equal(_result(single), _result(mirrored))
+def test_two_replicas_train_as_one(tmp_path: pathlib.Path, how: str) -> None:
+    _assert_equal(*_run_together(tmp_path, (how, "single"), (how, "mirrored")))
 
 
-def test_two_workers_train_as_one() -> None:
+def test_two_workers_train_as_one(tmp_path: pathlib.Path) -> None:
     ports = _free_ports(2)
-    single = _start("loop", "single")
-    workers = [_start("loop", "worker", str(index), *ports) for index in range(2)]
-    expected = _result(single)
+    expected, *workers = _run_together(
+        tmp_path,
+        ("loop", "single"),
+        ("loop", "worker", "0", *ports),
+        ("loop", "worker", "1", *ports),
+    )
     for worker in workers:
-        _assert_equal(expected, _result(worker))
+        _assert_equal(expected, worker)

@@ -88,7 +88,7 @@ def test_each_epoch_is_reported(trained: dict[str, Any]) -> None:
     assert len(trained["whole"]) == 2
     for epoch in trained["whole"]:
         assert epoch["triplet_loss"] >= 0.0
-        assert 0.0 <= epoch["val_map_at_r"] <= epoch["val_recall_at_1"] <= 1.0
+        assert 0.0 <= epoch["val_map_at_r"] <= 1.0 and 0.0 <= epoch["val_recall_at_1"] <= 1.0
         assert epoch["val_intra_inter"] > 0.0 and epoch["center_norm"] > 0.0
     # After the warm-up the loss is the sum of its parts.
     last = trained["whole"][-1]
