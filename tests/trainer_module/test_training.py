@@ -25,7 +25,7 @@ settings = load_settings("demo", [
     f"model.input_size={SIDE}", "model.embedding_dim=8", "model.mirror_average=true",
     "training.input_size=40", "training.epochs=2", "training.batch_size=4",
     "training.images_per_class=2", "training.triplet.weight=0.5",
-    "training.center_loss.warmup_epochs=1", "training.frozen_blocks=3"])
+    "training.center_loss.warmup_epochs=1", "training.center_loss.weight=1"])
 config = from_dict(TrainerConfig, {"canonical_size": SIDE, "model": settings.model.model_dump(),
                                    "training": settings.training.model_dump()})
 
