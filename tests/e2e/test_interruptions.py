@@ -138,6 +138,9 @@ def test_killed_runs_end_in_the_model_of_undisturbed_ones(killed, parts) -> None
 
 
 def test_what_comes_before_the_start_is_needed(tmp_path: pathlib.Path, tiny) -> None:
+    with pytest.raises(SettingsError, match="--from Trainer takes .* and there was none in"):
+        _run(tmp_path, tiny, first="Trainer")
+    _run(tmp_path, tiny, last="ImportSchemaGen")
     with pytest.raises(RunFailedError, match="--from Trainer needs the results of the components"):
         _run(tmp_path, tiny, first="Trainer")
 

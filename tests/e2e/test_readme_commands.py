@@ -105,6 +105,8 @@ def test_an_interrupted_run_says_how_to_go_on(home: pathlib.Path, small: str) ->
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Whoever runs the tests in the background has it ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert run.stderr is not None
     printed = []
