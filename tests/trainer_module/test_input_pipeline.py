@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.settings_loader import load_settings
+from benchmarks.trainer_config import trainer_config
 from trainer_module import features, images
-from trainer_module.config import TrainerConfig, from_dict
+from trainer_module.config import TrainerConfig
 from trainer_module.input_pipeline import evaluation_batches, training_batches
 
 SIDE, CLASSES, EACH = 32, 4, 5
@@ -39,18 +39,14 @@ def write_records(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., lis
 
 
 def _config(*overrides: str) -> TrainerConfig:
-    settings = load_settings(
+    return trainer_config(
         "demo",
-        [f"model.input_size={SIDE}", "training.batch_size=4", "training.augmentation.color=0",
-         "training.augmentation.erasing=0", *overrides],
-    )  # fmt: skip
-    return from_dict(
-        TrainerConfig,
-        {
-            "canonical_size": SIDE,
-            "model": settings.model.model_dump(),
-            "training": settings.training.model_dump(),
-        },
+        f"images.canonical_size={SIDE}",
+        f"model.input_size={SIDE}",
+        "training.batch_size=4",
+        "training.augmentation.color=0",
+        "training.augmentation.erasing=0",
+        *overrides,
     )
 
 

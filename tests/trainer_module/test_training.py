@@ -15,19 +15,17 @@ SCRIPT = """
 import json, pathlib, sys
 import numpy as np, tensorflow as tf
 tf.config.experimental.enable_op_determinism()
-from pipeline.settings_loader import load_settings
+from benchmarks.trainer_config import trainer_config
 from trainer_module import callbacks, checkpoints, features, images, training
-from trainer_module.config import TrainerConfig, from_dict
 
 root = pathlib.Path(sys.argv[1])
 CLASSES, EACH, SIDE = 3, 4, 48
-settings = load_settings("demo", [
+config = trainer_config(
+    "demo", f"images.canonical_size={SIDE}",
     f"model.input_size={SIDE}", "model.embedding_dim=8", "model.mirror_average=true",
     "training.input_size=40", "training.epochs=2", "training.batch_size=4",
     "training.images_per_class=2", "training.triplet.weight=0.5",
-    "training.center_loss.warmup_epochs=1", "training.center_loss.weight=1"])
-config = from_dict(TrainerConfig, {"canonical_size": SIDE, "model": settings.model.model_dump(),
-                                   "training": settings.training.model_dump()})
+    "training.center_loss.warmup_epochs=1", "training.center_loss.weight=1")
 
 rng = np.random.default_rng(0)
 with tf.io.TFRecordWriter(str(root / "data.gz"), "GZIP") as writer:
@@ -118,19 +116,10 @@ def test_the_optimizer_is_part_of_a_checkpoint(trained: dict[str, Any]) -> None:
 
 
 def test_a_batch_larger_than_the_split_is_explained(tmp_path: pathlib.Path) -> None:
-    from pipeline.settings_loader import load_settings
-    from trainer_module.config import TrainerConfig, from_dict
+    from benchmarks.trainer_config import trainer_config
     from trainer_module.training import train
 
-    settings = load_settings("demo", ["training.batch_size=64"])
-    config = from_dict(
-        TrainerConfig,
-        {
-            "canonical_size": 64,
-            "model": settings.model.model_dump(),
-            "training": settings.training.model_dump(),
-        },
-    )
+    config = trainer_config("demo", "training.batch_size=64")
     with pytest.raises(ValueError, match=r"12 images, fewer than one batch.*batch_size=64"):
         train(
             config,
