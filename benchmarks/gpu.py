@@ -94,22 +94,24 @@ def _step(
         TripletConfig,
     )
     from trainer_module.embedding_model import EmbeddingModel
+    from trainer_module.joint_loss import JointLoss
 
     size = options.input_size
     keras.config.set_dtype_policy(options.precision)
+    training = TrainingConfig(
+        epochs=1, batch_size=batch_size, images_per_class=0, input_size=None,
+        learning_rate=1e-3, warmup_share=0.0, weight_decay=1e-4, backbone_rate=1.0,
+        head_epochs=0, frozen_blocks=0, cross_entropy_weight=1.0, label_smoothing=0.1,
+        center_loss=CenterLossConfig(1.0, 0.8, True, 0),
+        triplet=TripletConfig(0.0, 0.2, "batch_hard", True),
+        augmentation=AugmentationConfig(1.0, False, 0.0, 0.0), cache_mb=0,
+        precision=options.precision, seed=0,
+    )  # fmt: skip
     model = EmbeddingModel(
         ModelConfig(options.backbone, "none", size, 256, 0.2, "cosine", 16.0, False),
-        TrainingConfig(
-            epochs=1, batch_size=batch_size, images_per_class=0, input_size=None,
-            learning_rate=1e-3, warmup_share=0.0, weight_decay=1e-4, backbone_rate=1.0,
-            head_epochs=0, frozen_blocks=0, cross_entropy_weight=1.0, label_smoothing=0.1,
-            center_loss=CenterLossConfig(1.0, 0.8, True, 0),
-            triplet=TripletConfig(0.0, 0.2, "batch_hard", True),
-            augmentation=AugmentationConfig(1.0, False, 0.0, 0.0), precision=options.precision,
-            seed=0,
-        ),
         num_classes=options.classes,
-    )  # fmt: skip
+        joint_loss=JointLoss(training, options.classes),
+    )
     if not with_center_loss:
         nothing = lambda *_, **__: keras.ops.zeros(())  # noqa: E731
         model.joint_loss.center_loss.call = nothing  # type: ignore[method-assign]

@@ -158,6 +158,12 @@ class TrainingSettings(Section):
     center_loss: CenterLossSettings = CenterLossSettings()
     triplet: TripletSettings = TripletSettings()
     augmentation: AugmentationSettings = AugmentationSettings()
+    cache_mb: int = Field(
+        default=1024,
+        ge=0,
+        description="training images that, decoded, take up to about so many megabytes are kept in "
+        "memory and decoded once; more are decoded each time they come",
+    )
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = Field(
         default="auto", description="auto: mixed_bfloat16 on a GPU, float32 elsewhere"
     )

@@ -76,6 +76,7 @@ class TrainingConfig:
     center_loss: CenterLossConfig
     triplet: TripletConfig
     augmentation: AugmentationConfig
+    cache_mb: int
     precision: str
     seed: int
 

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from trainer_module.backbones import build_backbone, freeze_first_blocks
-from trainer_module.config import ModelConfig, TrainingConfig
+from trainer_module.config import ModelConfig
 from trainer_module.joint_loss import JointLoss
 from trainer_module.losses import CosineClassifier
 
@@ -25,19 +25,19 @@ class EmbeddingModel(keras.Model):
     def __init__(
         self,
         model: ModelConfig,
-        training: TrainingConfig,
         *,
         num_classes: int,
-        steps_per_epoch: int = 1,
+        joint_loss: JointLoss,
+        frozen_blocks: int = 0,
         **kwargs: Any,
     ) -> None:
         """Builds the layers and their weights.
 
         Args:
             model: Backbone, embedding and head.
-            training: Of it, the losses and what of the backbone is trained.
             num_classes: Number of classes C in training.
-            steps_per_epoch: Training steps in an epoch.
+            joint_loss: The loss, not yet built.
+            frozen_blocks: First blocks of a pretrained backbone that are not trained.
             **kwargs: Passed to `keras.Model`.
         """
         # Images stay float32 under any policy: half precision would round pixels before they are
@@ -48,7 +48,7 @@ class EmbeddingModel(keras.Model):
             model.backbone, weights=None if model.weights == "none" else model.weights
         )
         if model.weights != "none":
-            freeze_first_blocks(self.backbone, training.frozen_blocks)
+            freeze_first_blocks(self.backbone, frozen_blocks)
         self.dropout = keras.layers.Dropout(model.dropout)
         self.projection = (
             keras.layers.Dense(model.embedding_dim, use_bias=False, name="embedding")
@@ -59,7 +59,7 @@ class EmbeddingModel(keras.Model):
             self.head: keras.layers.Layer = CosineClassifier(num_classes, scale=model.head_scale)
         else:
             self.head = keras.layers.Dense(num_classes, dtype="float32", name="logits")
-        self.joint_loss = JointLoss(training, num_classes, steps_per_epoch=steps_per_epoch)
+        self.joint_loss = joint_loss
         width = self.backbone.output_shape[-1]
         if self.projection is not None:
             self.projection.build((None, width))

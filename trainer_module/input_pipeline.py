@@ -11,8 +11,12 @@ from trainer_module.augmentation import augment
 from trainer_module.class_balanced import class_balanced_batches
 from trainer_module.config import TrainerConfig
 
-# Encoded images held for shuffling; at about 170 kB for 256 × 384 pixels this is some 350 MB.
+# Images held for shuffling. Those that are not cached are encoded: at about 170 kB for 256 × 384
+# pixels some 350 MB.
 SHUFFLE_BUFFER = 2048
+
+# Length by breadth of the photos that the size of the cache is estimated for.
+TYPICAL_ASPECT = 1.5
 
 Batch = tuple[tf.Tensor, tf.Tensor]
 
@@ -53,53 +57,63 @@ def training_batches(
     training = config.training
     size = training.input_size or config.model.input_size
     change = training.augmentation
+    cached = _fits_cache(config, sum(class_counts))
 
-    def prepare(index: tf.Tensor, serialized: tf.Tensor) -> Batch:
-        example = _parse_one(serialized)
+    def read(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        # Compiled losses cannot raise: they would give NaN.
+        example = _parse_one(record)
+        stored, index = example[features.IMAGE], example[features.CLASS_INDEX]
+        known = tf.logical_and(index >= 0, index < len(class_counts))
+        message = ["class_index out of range; it and the number of classes:"]
+        with tf.control_dependencies([tf.Assert(known, [*message, index, len(class_counts)])]):
+            index = tf.identity(index)
+        # As a string, images of any shape go through what follows.
+        return tf.io.serialize_tensor(images.decode_canonical(stored)) if cached else stored, index
+
+    def prepare(number: tf.Tensor, example: tuple[tf.Tensor, tf.Tensor]) -> Batch:
+        stored, index = example
+        if cached:
+            canonical = tf.ensure_shape(tf.io.parse_tensor(stored, tf.uint8), [None, None, 3])
+        else:
+            canonical = images.decode_canonical(stored)
         image = augment(
-            images.decode_canonical(example[features.IMAGE]),
+            canonical,
             size,
-            tf.stack([tf.constant(training.seed, tf.int64), index]),
+            tf.stack([tf.constant(training.seed, tf.int64), number]),
             min_area=change.min_area,
             flip=change.flip,
             color=change.color,
             erasing=change.erasing,
         )
-        return image, example[features.CLASS_INDEX]
+        return image, index
 
-    def class_of(record: tf.Tensor) -> tf.Tensor:
-        # Compiled losses cannot raise: they would give NaN.
-        index = _parse_one(record)[features.CLASS_INDEX]
-        known = tf.logical_and(index >= 0, index < len(class_counts))
-        message = ["class_index out of range; it and the number of classes:"]
-        with tf.control_dependencies([tf.Assert(known, [*message, index, len(class_counts)])]):
-            return tf.identity(index)
-
-    labelled = _records(patterns).map(lambda record: (record, class_of(record)))
+    examples = _records(patterns).map(read, num_parallel_calls=tf.data.AUTOTUNE)
+    if cached:
+        examples = examples.cache()
     if training.images_per_class:
         batches = class_balanced_batches(
-            labelled,
+            examples,
             class_counts,
             classes=training.batch_size // training.images_per_class,
             images=training.images_per_class,
             shuffle_buffer=SHUFFLE_BUFFER,
             seed=training.seed,
         )
-        stream = (
-            batches.skip(start_step)
-            .map(lambda record, _: record)
-            .unbatch()
-            .enumerate(start_step * training.batch_size)
-        )
+        stream = batches.skip(start_step).unbatch().enumerate(start_step * training.batch_size)
     else:
-        records = labelled.map(lambda record, _: record)
-        stream = records.shuffle(SHUFFLE_BUFFER, seed=training.seed).repeat().enumerate()
+        stream = examples.shuffle(SHUFFLE_BUFFER, seed=training.seed).repeat().enumerate()
         stream = stream.skip(start_step * training.batch_size)
     return (
         stream.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
         .batch(training.batch_size, drop_remainder=True)
         .prefetch(tf.data.AUTOTUNE)
     )
+
+
+def _fits_cache(config: TrainerConfig, num_images: int) -> bool:
+    """Whether the canonical images, decoded, take no more memory than the settings allow."""
+    pixels = TYPICAL_ASPECT * config.canonical_size**2
+    return num_images * 3 * pixels <= config.training.cache_mb * 1e6
 
 
 def _parse_one(serialized: tf.Tensor) -> dict[str, tf.Tensor]:

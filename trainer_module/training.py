@@ -17,6 +17,7 @@ from trainer_module.config import TrainerConfig, TrainingConfig
 from trainer_module.embedding_model import EmbeddingModel
 from trainer_module.health import StopOnBadLoss, StopOnCollapse
 from trainer_module.input_pipeline import evaluation_batches, training_batches
+from trainer_module.joint_loss import JointLoss
 from trainer_module.optimizer import FineTuningAdamW
 from trainer_module.validation import MONITOR, RetrievalValidation, measure
 
@@ -46,6 +47,7 @@ def train(
     class_counts: Sequence[int],
     checkpoint_folder: str | os.PathLike[str],
     log_dir: str,
+    make_loss: Callable[..., JointLoss] = JointLoss,
 ) -> TrainingResult:
     """Trains, or goes on training, and returns the model with the best weights.
 
@@ -56,6 +58,7 @@ def train(
         class_counts: Training images of each class, by class index.
         checkpoint_folder: Where the state of an interrupted training is, or will be.
         log_dir: Where TensorBoard logs go.
+        make_loss: Makes the loss, with the arguments of `JointLoss`; for losses of one's own.
 
     Returns:
         The trained model and how training went.
@@ -86,7 +89,7 @@ def train(
     keras.config.set_dtype_policy(_precision(training.precision))
     try:
         with strategy.scope():
-            model = compiled_model(config, len(class_counts), steps)
+            model = compiled_model(config, len(class_counts), steps, make_loss)
         as_used = evaluation_batches(validation_patterns, input_size=config.model.input_size)
         frozen = measure(_pooled(model), as_used)
         logging.info("Frozen backbone on validation: %s", frozen)
@@ -138,16 +141,25 @@ def _precision(name: str) -> str:
     return "mixed_bfloat16" if tf.config.list_physical_devices("GPU") else "float32"
 
 
-def compiled_model(config: TrainerConfig, num_classes: int, steps: int) -> EmbeddingModel:
+def compiled_model(
+    config: TrainerConfig,
+    num_classes: int,
+    steps: int,
+    make_loss: Callable[..., JointLoss] = JointLoss,
+) -> EmbeddingModel:
     """Builds the network with its optimizer, ready for `fit`.
 
     Args:
         config: Network and optimisation.
         num_classes: C.
         steps: Training steps in an epoch.
+        make_loss: Makes the loss, with the arguments of `JointLoss`.
     """
     model = EmbeddingModel(
-        config.model, config.training, num_classes=num_classes, steps_per_epoch=steps
+        config.model,
+        joint_loss=make_loss(config.training, num_classes, steps_per_epoch=steps),
+        num_classes=num_classes,
+        frozen_blocks=config.training.frozen_blocks,
     )
     # On a CPU, XLA's convolutions are an order of magnitude slower than TensorFlow's own.
     one_gpu = len(tf.config.list_physical_devices("GPU")) == 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import pathlib
 
-from benchmarks.ablation import METRICS, RECIPE, VARIANTS, Clock, digest_of, read_results, table
+from benchmarks.ablation import VARIANTS
+from benchmarks.trained_variants import METRICS, RECIPE, Clock, digest_of, read_results, table
 from benchmarks.trainer_config import trainer_config
 
 
@@ -21,9 +22,11 @@ def _row(variant: str, seed: int, **values: float) -> dict:
 
 
 def test_every_variant_is_a_setting_of_its_own() -> None:
-    configs = {name: trainer_config("flowers102", *RECIPE, *v) for name, v in VARIANTS.items()}
+    configs = {
+        name: trainer_config("flowers102", *RECIPE, *v.settings) for name, v in VARIANTS.items()
+    }
     assert len({repr(config) for config in configs.values()}) == len(VARIANTS)
-    assert configs["+ center"].training.center_loss.weight > 0
+    assert configs["cross-entropy + center"].training.center_loss.weight > 0
     assert configs["cross-entropy"].training.center_loss.weight == 0
     assert configs["triplet"].training.cross_entropy_weight == 0
     assert {config.training.batch_size for config in configs.values()} == {32}
@@ -33,17 +36,19 @@ def test_means_spreads_and_paired_differences() -> None:
     rows = [
         _row("cross-entropy", 0, recall_at_1=0.70),
         _row("cross-entropy", 1, recall_at_1=0.80),
-        _row("+ center", 0, recall_at_1=0.75),
-        _row("+ center", 1, recall_at_1=0.83),
+        _row("cross-entropy + center", 0, recall_at_1=0.75),
+        _row("cross-entropy + center", 1, recall_at_1=0.83),
         _row("frozen", 0, recall_at_1=0.60, accuracy=float("nan")),
     ]
-    lines = table(rows).splitlines()
+    lines = table(rows, list(VARIANTS), "cross-entropy").splitlines()
     assert "| cross-entropy | 2 | 0.750 ± 0.071 |" in "\n".join(lines)
     (frozen,) = [line for line in lines[:6] if line.startswith("| frozen")]
     assert frozen.startswith("| frozen | 1 | 0.600 | 0.500 | – |")
     differences = lines[lines.index("Difference to cross-entropy with the same seed:") :]
     # The spread of the differences, not of the values.
-    assert any(line.startswith("| + center | 2 | +0.040 ± 0.014 |") for line in differences)
+    assert any(
+        line.startswith("| cross-entropy + center | 2 | +0.040 ± 0.014 |") for line in differences
+    )
     assert any(line.startswith("| frozen | 1 | -0.100 |") for line in differences)
 
 

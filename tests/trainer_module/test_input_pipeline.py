@@ -87,6 +87,41 @@ def test_a_stream_that_is_taken_up_again_is_the_same(
 
 
 @pytest.mark.parametrize("images_per_class", [0, 2])
+def test_the_cache_changes_nothing(
+    write_records: Callable[..., list[str]], images_per_class: int
+) -> None:
+    patterns = write_records("cached.gz", [index % CLASSES for index in range(CLASSES * EACH)])
+    taken = []
+    for megabytes in (0, 1):
+        config = _config(
+            f"training.images_per_class={images_per_class}", f"training.cache_mb={megabytes}"
+        )
+        batches = training_batches(patterns, config, class_counts=[EACH] * CLASSES)
+        taken.append(list(batches.take(12).as_numpy_iterator()))
+    for (pixels, labels), (cached, cached_labels) in zip(*taken, strict=True):
+        np.testing.assert_array_equal(cached, pixels)
+        np.testing.assert_array_equal(cached_labels, labels)
+
+
+# 20 images of 32 × 48 pixels or so are 92,160 bytes.
+@pytest.mark.parametrize(("count", "reads_again"), [(20, False), (300, True)])
+def test_images_that_fit_the_cache_are_read_once(
+    write_records: Callable[..., list[str]], count: int, reads_again: bool
+) -> None:
+    patterns = write_records("gone.gz", [index % CLASSES for index in range(count)])
+    config = _config("training.cache_mb=1")
+    batches = iter(training_batches(patterns, config, class_counts=[count // CLASSES] * CLASSES))
+    next(batches)
+    pathlib.Path(patterns[0]).unlink()
+    more = count // 4 * 3
+    if reads_again:
+        with pytest.raises(tf.errors.NotFoundError):
+            [next(batches) for _ in range(more)]
+    else:
+        assert len([next(batches) for _ in range(more)]) == more
+
+
+@pytest.mark.parametrize("images_per_class", [0, 2])
 @pytest.mark.parametrize("bad", [-1, CLASSES])
 def test_a_class_that_there_is_not_is_told(
     write_records: Callable[..., list[str]], bad: int, images_per_class: int

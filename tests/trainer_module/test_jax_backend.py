@@ -19,6 +19,7 @@ from center_loss_oracle import CenterOracle
 from trainer_module.center_loss import CenterLoss
 from trainer_module.config import ModelConfig, TrainingConfig, from_dict
 from trainer_module.embedding_model import EmbeddingModel
+from trainer_module.joint_loss import JointLoss
 from pipeline.settings_loader import load_settings
 
 layer = CenterLoss(7, momentum=0.8)
@@ -39,9 +40,8 @@ settings = load_settings("demo", [
     "model.embedding_dim=8", "training.images_per_class=2", "training.triplet.weight=1",
     "training.center_loss.warmup_epochs=1"])
 model = EmbeddingModel(
-    from_dict(ModelConfig, settings.model.model_dump()),
-    from_dict(TrainingConfig, settings.training.model_dump()),
-    num_classes=3, steps_per_epoch=2)
+    from_dict(ModelConfig, settings.model.model_dump()), num_classes=3, joint_loss=JointLoss(
+        from_dict(TrainingConfig, settings.training.model_dump()), 3, steps_per_epoch=2))
 model.compile(optimizer=keras.optimizers.AdamW(1e-3), jit_compile=True)
 images = rng.uniform(0, 255, (8, 32, 32, 3)).astype("f4")
 history = model.fit(images, np.arange(8) % 3, batch_size=4, epochs=2, verbose=0).history

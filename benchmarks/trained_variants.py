@@ -1,0 +1,304 @@
+"""Trains variants of a recipe on Oxford Flowers 102 with several seeds, and tells them apart.
+
+What `ablation.py` and `peers.py` share: running what is missing, measuring it on the test split,
+and the table. Each finished run is a line in a file of results, and an unfinished one goes on from
+its last epoch, so that a command can be stopped and given again at any time. A run counts as
+finished only for the settings and the code it was made with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import pathlib
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+RECIPE = [
+    "model.backbone=efficientnet_lite0",
+    "model.mirror_average=false",
+    "training.input_size=null",
+    "training.batch_size=32",
+    "training.images_per_class=4",
+]
+METRICS = ("recall_at_1", "map_at_r", "accuracy", "nearest_train_accuracy", "intra_inter")
+TITLES = ("recall@1", "MAP@R", "accuracy", "1-NN accuracy", "intra/inter")
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """One way to train.
+
+    Attributes:
+        settings: Overrides on top of `RECIPE`.
+        make_loss: In place of `JointLoss`, a subclass or what makes one.
+        has_classifier: Whether the classification head is trained.
+    """
+
+    settings: tuple[str, ...] = ()
+    make_loss: Callable[..., Any] | None = None
+    has_classifier: bool = True
+
+
+def parse_options(description: str, names: Sequence[str]) -> argparse.Namespace:
+    """Parses the command line of a comparison of the named variants."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data-dir", help="TFDS folder that holds the prepared oxford_flowers102")
+    parser.add_argument("--workdir", type=pathlib.Path, default=pathlib.Path("runs/ablation"))
+    parser.add_argument(
+        "--results",
+        type=pathlib.Path,
+        default=pathlib.Path(__file__).parent / "results" / "ablation.jsonl",
+        help="a line of JSON for each finished run (%(default)s)",
+    )
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0, 1, 2], help="(default: %(default)s)"
+    )
+    parser.add_argument("--epochs", type=int, default=14, help="of every run (%(default)s)")
+    parser.add_argument("--input-size", type=int, default=128, help="pixels (%(default)s)")
+    parser.add_argument(
+        "--variants",
+        nargs="+",
+        choices=names,
+        default=list(names),
+        metavar="VARIANT",
+        help=f"some of: {', '.join(names)}",
+    )
+    parser.add_argument("--report", type=pathlib.Path, help="Markdown file for the table")
+    return parser.parse_args()
+
+
+def run_missing(options: argparse.Namespace, variants: dict[str, Variant], base: str) -> None:
+    """Runs what is not in the results yet, and writes the table of what is.
+
+    Args:
+        options: Of `parse_options`.
+        variants: By name, all that there are.
+        base: The one the table gives the others' differences to.
+    """
+    for folder in (options.workdir, options.results.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    done = read_results(options.results)
+    wanted = {}
+    for seed in options.seeds:
+        for name in options.variants:
+            variant = variants[name]
+            overrides = [
+                *RECIPE,
+                f"training.epochs={options.epochs}",
+                f"model.input_size={options.input_size}",
+                f"training.seed={seed}",
+                *variant.settings,
+            ]
+            key = (name, seed, digest_of(overrides))
+            wanted[key] = (variant, overrides)
+    for key, (variant, overrides) in wanted.items():
+        name, seed, digest = key
+        if key in done:
+            continue
+        print(f"{name}, seed {seed} ...", file=sys.stderr, flush=True)
+        folder = options.workdir / f"{digest}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+        records = options.workdir / "records"
+        line = {
+            "variant": name,
+            "seed": seed,
+            "digest": digest,
+            "epochs": options.epochs,
+            "input_size": options.input_size,
+            **run_variant(variant, overrides, records, folder, options.data_dir),
+        }
+        with open(options.results, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        shutil.rmtree(folder, ignore_errors=True)
+        done[key] = line
+        print(json.dumps(line), flush=True)
+    if options.report:
+        rows = [done[key] for key in wanted]
+        options.report.write_text(table(rows, options.variants, base), "utf-8")
+
+
+def digest_of(overrides: list[str]) -> str:
+    """Names what decides a run's result: its settings and the code that trains."""
+    from benchmarks.trainer_config import trainer_config
+    from pipeline.code_hash import code_hash
+
+    config = trainer_config("flowers102", *overrides)
+    text = f"{config!r} {code_hash('trainer_module.training')}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def read_results(path: pathlib.Path) -> dict[tuple[str, int, str], dict[str, Any]]:
+    """Reads finished runs by variant, seed and digest, see `digest_of`."""
+    if not path.exists():
+        return {}
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return {(line["variant"], line["seed"], line["digest"]): line for line in lines}
+
+
+def run_variant(
+    variant: Variant,
+    overrides: list[str],
+    records_folder: pathlib.Path,
+    folder: pathlib.Path,
+    data_dir: str | None,
+) -> dict[str, Any]:
+    """Trains one variant, or goes on, and measures it on the test split.
+
+    A training that diverges is a result too: its metrics are NaN, and `error` says why.
+    """
+    import keras
+
+    from benchmarks.trainer_config import trainer_config
+    from benchmarks.transformed_records import dataset_folder, write_records
+    from trainer_module.health import TrainingDivergedError
+    from trainer_module.joint_loss import JointLoss
+    from trainer_module.training import train
+
+    keras.utils.clear_session()
+    config = trainer_config("flowers102", *overrides)
+    records = write_records(
+        dataset_folder("oxford_flowers102", data_dir),
+        records_folder,
+        canonical_size=config.canonical_size,
+        splits=("train", "validation", "test"),
+    )
+    clock = Clock(folder)
+    try:
+        with clock:
+            result = train(
+                config,
+                train_patterns=records.patterns["train"],
+                validation_patterns=records.patterns["validation"],
+                class_counts=records.class_counts,
+                checkpoint_folder=folder / "checkpoints",
+                log_dir=str(folder / "logs"),
+                make_loss=variant.make_loss or JointLoss,
+            )
+    except TrainingDivergedError as error:
+        return {**dict.fromkeys(METRICS, float("nan")), **clock.read(), "error": str(error)}
+    chosen = result.history[result.best_epoch - 1] if result.best_epoch else {}
+    return {
+        **measure_on_test(result.model, config, records.patterns, variant.has_classifier),
+        "validation_recall_at_1": chosen.get("val_recall_at_1", result.frozen["recall_at_1"]),
+        "validation_map_at_r": chosen.get("val_map_at_r", result.frozen["map_at_r"]),
+        "best_epoch": result.best_epoch,
+        **clock.read(),
+    }
+
+
+class Clock:
+    """Adds up the time of a training over its interruptions, in a file beside its checkpoints."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        """Opens the folder's clock, or starts one."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = folder / "clock.json"
+
+    def read(self) -> dict[str, float]:
+        """Returns `seconds` and `cpu_seconds` so far."""
+        if not self._file.exists():
+            return {"seconds": 0.0, "cpu_seconds": 0.0}
+        return json.loads(self._file.read_text("utf-8"))
+
+    def __enter__(self) -> None:
+        """Starts counting."""
+        self._started, self._cpu = time.monotonic(), time.process_time()
+
+    def __exit__(self, *_: Any) -> None:
+        """Stops counting, also at an error or Ctrl-C; a killed process's time is lost."""
+        before = self.read()
+        spent = {
+            "seconds": round(before["seconds"] + time.monotonic() - self._started, 1),
+            "cpu_seconds": round(before["cpu_seconds"] + time.process_time() - self._cpu, 1),
+        }
+        self._file.write_text(json.dumps(spent), "utf-8")
+
+
+def measure_on_test(
+    model: Any, config: Any, patterns: dict[str, list[str]], has_classifier: bool
+) -> dict[str, float]:
+    """Leave-one-out retrieval, accuracies and class separation on the test split."""
+    import numpy as np
+    import tensorflow as tf
+
+    from retrieval.metrics import retrieval_metrics
+    from retrieval.search import top_k
+    from retrieval.separation import class_separation
+    from trainer_module.input_pipeline import evaluation_batches
+    from trainer_module.validation import embed_all
+
+    embed = tf.function(model.served_features)
+    embedded = {
+        split: embed_all(
+            embed, evaluation_batches(patterns[split], input_size=config.model.input_size)
+        )
+        for split in ("train", "test")
+    }
+    features, labels = embedded["test"]
+    metrics = retrieval_metrics(features, labels, ks=(1,))
+    _, nearest = top_k(features, embedded["train"][0], 1)
+    logits = np.asarray(model.head(features))
+    accuracy = float((logits.argmax(axis=1) == labels).mean()) if has_classifier else float("nan")
+    return {
+        "recall_at_1": metrics["recall_at_1"],
+        "map_at_r": metrics["map_at_r"],
+        "accuracy": accuracy,
+        "nearest_train_accuracy": float((embedded["train"][1][nearest[:, 0]] == labels).mean()),
+        "intra_inter": class_separation(features, labels)["intra_inter"],
+    }
+
+
+def table(rows: list[dict[str, Any]], names: Sequence[str], base: str) -> str:
+    """Mean and spread of each variant, and its paired difference to the base, in Markdown.
+
+    Args:
+        rows: Results.
+        names: Variants in the order of the table; those without a row are left out.
+        base: One of them.
+    """
+    import numpy as np
+
+    by_variant: dict[str, dict[int, dict[str, Any]]] = {}
+    for row in rows:
+        by_variant.setdefault(row["variant"], {})[row["seed"]] = row
+    shown = [name for name in names if name in by_variant]
+    lines = [
+        f"| variant | seeds | {' | '.join(TITLES)} | minutes of CPU |",
+        "|---|---|" + "---|" * (len(TITLES) + 1),
+    ]
+
+    def cell(values: Any, sign: str = "") -> str:
+        if np.isnan(values).any():
+            return "–"
+        spread = f" ± {values.std(ddof=1):.3f}" if len(values) > 1 else ""
+        return f"{values.mean():{sign}.3f}{spread}"
+
+    for variant in shown:
+        runs = by_variant[variant]
+        cells = [cell(np.array([run[m] for run in runs.values()])) for m in METRICS]
+        minutes = np.mean([run["cpu_seconds"] for run in runs.values()]) / 60
+        lines.append(f"| {variant} | {len(runs)} | {' | '.join(cells)} | {minutes:.1f} |")
+    lines += [
+        "",
+        f"Difference to {base} with the same seed:",
+        "",
+        f"| variant | seeds | {' | '.join(TITLES)} |",
+        "|---|---|" + "---|" * len(TITLES),
+    ]
+    of_base = by_variant.get(base, {})
+    for variant in (name for name in shown if name != base):
+        seeds = sorted(set(by_variant[variant]) & set(of_base))
+        if seeds:
+            cells = [
+                cell(np.array([by_variant[variant][s][m] - of_base[s][m] for s in seeds]), "+")
+                for m in METRICS
+            ]
+            lines.append(f"| {variant} | {len(seeds)} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
