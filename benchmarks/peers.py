@@ -195,10 +195,23 @@ VARIANTS = {
 }
 
 
+INTRODUCTION = """\
+# Losses of other libraries in the same training
+
+The set-up is that of [the ablation](ablation.md): Oxford Flowers 102 at 64 × 64 pixels, {epochs}
+epochs at {input_size} × {input_size} pixels, EfficientNet-Lite0, the same batches, augmentation and
+optimizer for all, the epoch chosen by MAP@R on validation, measured once on test. Only the loss is
+another: with its defaults, from TensorFlow Similarity or pytorch-metric-learning (PML). The recipe
+was found with flowersim's losses; no peer's was tuned. *Linear head* is plain fine-tuning.
+
+    python benchmarks/peers.py --report docs/peers.md
+"""
+
+
 def main() -> None:
     """Parses the command line, runs what is missing, and writes the table."""
     options = parse_options(str(__doc__), list(VARIANTS))
-    run_missing(options, VARIANTS, base="cross-entropy + center")
+    run_missing(options, VARIANTS, base="cross-entropy + center", introduction=INTRODUCTION)
 
 
 if __name__ == "__main__":

@@ -75,13 +75,16 @@ def parse_options(description: str, names: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run_missing(options: argparse.Namespace, variants: dict[str, Variant], base: str) -> None:
-    """Runs what is not in the results yet, and writes the table of what is.
+def run_missing(
+    options: argparse.Namespace, variants: dict[str, Variant], *, base: str, introduction: str
+) -> None:
+    """Runs what is not in the results yet, and writes the report.
 
     Args:
         options: Of `parse_options`.
         variants: By name, all that there are.
         base: The one the table gives the others' differences to.
+        introduction: What stands above the table; `{epochs}` and `{input_size}` are filled in.
     """
     for folder in (options.workdir, options.results.parent):
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,8 +123,9 @@ def run_missing(options: argparse.Namespace, variants: dict[str, Variant], base:
         done[key] = line
         print(json.dumps(line), flush=True)
     if options.report:
+        head = introduction.format(epochs=options.epochs, input_size=options.input_size)
         rows = [done[key] for key in wanted]
-        options.report.write_text(table(rows, options.variants, base), "utf-8")
+        options.report.write_text(f"{head}\n{table(rows, options.variants, base)}", "utf-8")
 
 
 def digest_of(overrides: list[str]) -> str:
