@@ -3,7 +3,7 @@
 What `ablation.py` and `peers.py` share: running what is missing, measuring it on the test split,
 and the table. Each finished run is a line in a file of results, and an unfinished one goes on from
 its last epoch, so that a command can be stopped and given again at any time. A run counts as
-finished only for the settings and the code it was made with.
+finished only for the settings and the training code it was made with.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 RECIPE = [
     "model.backbone=efficientnet_lite0",
@@ -72,6 +72,11 @@ def parse_options(description: str, names: Sequence[str]) -> argparse.Namespace:
         help=f"some of: {', '.join(names)}",
     )
     parser.add_argument("--report", type=pathlib.Path, help="Markdown file for the table")
+    parser.add_argument(
+        "--no-training",
+        action="store_true",
+        help="write the report from the newest runs with these settings, whatever code made them",
+    )
     return parser.parse_args()
 
 
@@ -89,61 +94,91 @@ def run_missing(
     for folder in (options.workdir, options.results.parent):
         folder.mkdir(parents=True, exist_ok=True)
     done = read_results(options.results)
-    wanted = {}
+    code = "any" if options.no_training else training_code()
+    rows = []
     for seed in options.seeds:
         for name in options.variants:
-            variant = variants[name]
             overrides = [
                 *RECIPE,
                 f"training.epochs={options.epochs}",
                 f"model.input_size={options.input_size}",
                 f"training.seed={seed}",
-                *variant.settings,
+                *variants[name].settings,
             ]
-            key = (name, seed, digest_of(overrides))
-            wanted[key] = (variant, overrides)
-    for key, (variant, overrides) in wanted.items():
-        name, seed, digest = key
-        if key in done:
-            continue
-        print(f"{name}, seed {seed} ...", file=sys.stderr, flush=True)
-        folder = options.workdir / f"{digest}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-        records = options.workdir / "records"
-        line = {
-            "variant": name,
-            "seed": seed,
-            "digest": digest,
-            "epochs": options.epochs,
-            "input_size": options.input_size,
-            **run_variant(variant, overrides, records, folder, options.data_dir),
-        }
-        with open(options.results, "a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-        shutil.rmtree(folder, ignore_errors=True)
-        done[key] = line
-        print(json.dumps(line), flush=True)
+            key = Key(name, seed, settings_digest(overrides), code)
+            if key not in done and not options.no_training:
+                done[key] = _run(options, variants[name], key, overrides)
+            rows += [done[key]] if key in done else []
     if options.report:
         head = introduction.format(epochs=options.epochs, input_size=options.input_size)
-        rows = [done[key] for key in wanted]
         options.report.write_text(f"{head}\n{table(rows, options.variants, base)}", "utf-8")
 
 
-def digest_of(overrides: list[str]) -> str:
-    """Names what decides a run's result: its settings and the code that trains."""
+def _run(
+    options: argparse.Namespace, variant: Variant, key: Key, overrides: list[str]
+) -> dict[str, Any]:
+    """Runs a variant and adds the result to the file of results."""
+    print(f"{key.variant}, seed {key.seed} ...", file=sys.stderr, flush=True)
+    name = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
+    folder = options.workdir / name
+    line = {
+        **key._asdict(),
+        "epochs": options.epochs,
+        "input_size": options.input_size,
+        **run_variant(variant, overrides, options.workdir / "records", folder, options.data_dir),
+    }
+    with open(options.results, "a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+    shutil.rmtree(folder, ignore_errors=True)
+    print(json.dumps(line), flush=True)
+    return line
+
+
+class Key(NamedTuple):
+    """What a result is kept under.
+
+    Attributes:
+        variant: Its name.
+        seed: Of the training.
+        settings: See `settings_digest`.
+        code: See `training_code`.
+    """
+
+    variant: str
+    seed: int
+    settings: str
+    code: str
+
+
+def settings_digest(overrides: list[str]) -> str:
+    """Names the settings of a run."""
     from benchmarks.trainer_config import trainer_config
-    from pipeline.code_hash import code_hash
 
     config = trainer_config("flowers102", *overrides)
-    text = f"{config!r} {code_hash('trainer_module.training')}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(repr(config).encode()).hexdigest()[:16]
 
 
-def read_results(path: pathlib.Path) -> dict[tuple[str, int, str], dict[str, Any]]:
-    """Reads finished runs by variant, seed and digest, see `digest_of`."""
+def training_code() -> str:
+    """Names the code that trains. What only measures, `retrieval`, is no part of it."""
+    from pipeline.code_hash import closure
+
+    digest = hashlib.sha256()
+    for name, path in sorted(closure("trainer_module.training").items()):
+        if name.startswith("trainer_module"):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def read_results(path: pathlib.Path) -> dict[Key, dict[str, Any]]:
+    """Reads finished runs; the newest with the same settings is also under the code `any`."""
     if not path.exists():
         return {}
-    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    return {(line["variant"], line["seed"], line["digest"]): line for line in lines}
+    found = {}
+    for line in path.read_text("utf-8").splitlines():
+        row = json.loads(line)
+        key = Key(*(row[name] for name in Key._fields))
+        found[key] = found[key._replace(code="any")] = row
+    return found
 
 
 def run_variant(

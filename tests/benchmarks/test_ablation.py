@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import json
 import pathlib
+import subprocess
+import sys
 
+from benchmarks import ablation
 from benchmarks.ablation import VARIANTS
-from benchmarks.trained_variants import METRICS, RECIPE, Clock, digest_of, read_results, table
+from benchmarks.trained_variants import (
+    METRICS,
+    RECIPE,
+    Clock,
+    Key,
+    read_results,
+    settings_digest,
+    table,
+    training_code,
+)
 from benchmarks.trainer_config import trainer_config
 
 
-def _row(variant: str, seed: int, **values: float) -> dict:
+def _row(variant: str, seed: int, **values: object) -> dict:
     return {
         **dict.fromkeys(METRICS, 0.5),
         "variant": variant,
         "seed": seed,
-        "digest": "d1",
+        "settings": "s1",
+        "code": "c1",
         "cpu_seconds": 120.0,
         **values,
     }
@@ -55,13 +68,37 @@ def test_means_spreads_and_paired_differences() -> None:
 def test_finished_runs_are_remembered(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "results.jsonl"
     assert read_results(path) == {}
-    path.write_text(json.dumps(_row("frozen", 2)) + "\n", "utf-8")
-    assert list(read_results(path)) == [("frozen", 2, "d1")]
+    rows = [_row("frozen", 2, recall_at_1=0.1), _row("frozen", 2, recall_at_1=0.2, code="c2")]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    found = read_results(path)
+    assert found[Key("frozen", 2, "s1", "c1")]["recall_at_1"] == 0.1
+    assert found[Key("frozen", 2, "s1", "c2")]["recall_at_1"] == 0.2
+    assert found[Key("frozen", 2, "s1", "any")]["recall_at_1"] == 0.2
+    assert len(found) == 3
 
 
-def test_a_digest_tells_settings_apart(tmp_path: pathlib.Path) -> None:
-    assert digest_of(["training.seed=1"]) == digest_of(["training.seed=1"])
-    assert digest_of(["training.seed=1"]) != digest_of(["training.seed=2"])
+def test_runs_are_told_apart_by_settings_and_code() -> None:
+    assert settings_digest(["training.seed=1"]) == settings_digest(["training.seed=1"])
+    assert settings_digest(["training.seed=1"]) != settings_digest(["training.seed=2"])
+    assert training_code() == training_code() != ""
+
+
+def test_a_report_without_training(tmp_path: pathlib.Path) -> None:
+    results, report = tmp_path / "results.jsonl", tmp_path / "report.md"
+    row = _row("cross-entropy", 0, recall_at_1=0.75, code="older")
+    overrides = [
+        *RECIPE,
+        "training.epochs=14",
+        "model.input_size=128",
+        "training.seed=0",
+        *VARIANTS["cross-entropy"].settings,
+    ]
+    row["settings"] = settings_digest(overrides)
+    results.write_text(json.dumps(row) + "\n", "utf-8")
+    command = ["--no-training", "--results", results, "--report", report, "--workdir", tmp_path]
+    subprocess.run([sys.executable, ablation.__file__, *map(str, command)], check=True, timeout=300)
+    text = report.read_text("utf-8")
+    assert "14 epochs" in text and "| cross-entropy | 1 | 0.750 |" in text
 
 
 def test_time_adds_up_over_interruptions(tmp_path: pathlib.Path) -> None:
