@@ -108,7 +108,7 @@ def _step(
         precision=options.precision, seed=0,
     )  # fmt: skip
     model = EmbeddingModel(
-        ModelConfig(options.backbone, "none", size, 256, 0.2, "cosine", 16.0, False),
+        ModelConfig(options.backbone, "none", size, 256, 0.2, "cosine", 16.0, "embedding", False),
         num_classes=options.classes,
         joint_loss=JointLoss(training, options.classes),
     )

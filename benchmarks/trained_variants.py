@@ -273,18 +273,25 @@ def measure_on_test(
     from trainer_module.input_pipeline import evaluation_batches
     from trainer_module.validation import embed_all
 
-    embed = tf.function(model.served_features)
-    embedded = {
-        split: embed_all(
-            embed, evaluation_batches(patterns[split], input_size=config.model.input_size)
+    @tf.function
+    def use(images: Any) -> Any:
+        result = model.in_use(images)
+        return tf.concat([result["features"], result["logits"]], axis=1)
+
+    embedded, logits = {}, {}
+    for split in ("train", "test"):
+        batches = evaluation_batches(patterns[split], input_size=config.model.input_size)
+        both, labels = embed_all(use, batches)
+        features, logits[split] = np.split(
+            both, [-model.joint_loss.center_loss.centers.shape[0]], axis=1
         )
-        for split in ("train", "test")
-    }
+        embedded[split] = features, labels
     features, labels = embedded["test"]
     metrics = retrieval_metrics(features, labels, ks=(1,))
     _, nearest = top_k(features, embedded["train"][0], 1)
-    logits = np.asarray(model.head(features))
-    accuracy = float((logits.argmax(axis=1) == labels).mean()) if has_classifier else float("nan")
+    accuracy = (
+        float((logits["test"].argmax(axis=1) == labels).mean()) if has_classifier else float("nan")
+    )
     return {
         "recall_at_1": metrics["recall_at_1"],
         "map_at_r": metrics["map_at_r"],

@@ -45,6 +45,11 @@ class ModelSettings(Section):
     head_scale: float = Field(
         default=16.0, gt=0.0, le=100.0, description="inverse temperature of the cosine head"
     )
+    compared_layer: Literal["embedding", "pooled"] = Field(
+        default="embedding",
+        description="what images are compared by: the embedding, or the backbone's pooled features "
+        "below it, which are longer (1280 for EfficientNet-Lite)",
+    )
     mirror_average: bool = Field(
         default=False,
         description="embed an image as the mean of itself and its mirror image, at twice the cost",

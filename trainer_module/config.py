@@ -24,6 +24,7 @@ class ModelConfig:
     dropout: float
     head: str
     head_scale: float
+    compared_layer: str
     mirror_average: bool
 
 

@@ -44,6 +44,7 @@ class EmbeddingModel(keras.Model):
         # centred.
         super().__init__(autocast=False, **kwargs)
         self.mirror_average = model.mirror_average
+        self.compares_pooled = model.compared_layer == "pooled"
         self.backbone = build_backbone(
             model.backbone, weights=None if model.weights == "none" else model.weights
         )
@@ -67,36 +68,52 @@ class EmbeddingModel(keras.Model):
         self.joint_loss.build((None, model.embedding_dim or width))
         self.built = True
 
-    def features(self, images: Any, training: bool = False) -> Any:
-        """Embeds images as in training: before normalisation, without the mirror image.
+    def pooled(self, images: Any, training: bool = False) -> Any:
+        """The backbone's features, averaged over the image: float32 `[B, P]`.
 
         Args:
             images: float32 `[B, S, S, 3]` in 0 … 255.
-            training: Whether dropout and batch statistics are used.
-
-        Returns:
-            float32 `[B, D]`.
+            training: Whether batch statistics are used.
         """
-        pooled = self.backbone(images, training=training)
-        if self.projection is not None:
-            pooled = self.projection(self.dropout(pooled, training=training))
-        return ops.cast(pooled, "float32")
+        return ops.cast(self.backbone(images, training=training), "float32")
 
-    def served_features(self, images: Any) -> Any:
-        """Embeds images as they are embedded in use, before normalisation: float32 `[B, D]`."""
-        return self.with_mirror(self.features, images)
+    def embed(self, pooled: Any, training: bool = False) -> Any:
+        """Pooled features `[B, P]` to what the losses see, float32 `[B, D]`, not normalised.
 
-    def with_mirror(self, embed: Any, images: Any) -> Any:
-        """Applies `embed` to images, and to their mirror images too where the settings say so."""
+        Args:
+            pooled: Of `pooled`.
+            training: Whether dropout is used.
+        """
+        if self.projection is None:
+            return pooled
+        dropped = self.dropout(pooled, training=training)
+        return ops.cast(self.projection(dropped), "float32")
+
+    def pooled_in_use(self, images: Any) -> Any:
+        """`pooled`, of images or, where the settings say so, of the mean with the mirror image."""
         if not self.mirror_average:
-            return embed(images)
-        both = embed(ops.concatenate([images, ops.flip(images, axis=2)], axis=0))
+            return self.pooled(images)
+        both = self.pooled(ops.concatenate([images, ops.flip(images, axis=2)], axis=0))
         one, mirrored = ops.split(both, 2, axis=0)
         return 0.5 * (one + mirrored)
 
+    def compared(self, pooled: Any) -> Any:
+        """Pooled features `[B, P]` to what images are compared by, float32, not normalised.
+
+        The embedding `[B, D]`, or the pooled features themselves: what losses shape most is best
+        for them, and the layer below may serve other uses better (Chen et al., "A Simple Framework
+        for Contrastive Learning of Visual Representations", ICML 2020, section 4.2).
+        """
+        return pooled if self.compares_pooled else self.embed(pooled)
+
+    def in_use(self, images: Any) -> dict[str, Any]:
+        """What is served: `features`, by which images are compared, and `logits` `[B, C]`."""
+        pooled = self.pooled_in_use(images)
+        return {"features": self.compared(pooled), "logits": self.head(self.embed(pooled))}
+
     def call(self, images: Any, training: bool = False) -> dict[str, Any]:
         """Returns `features` `[B, D]` and `logits` `[B, C]`, both float32."""
-        features = self.features(images, training=training)
+        features = self.embed(self.pooled(images, training=training), training=training)
         return {"features": features, "logits": self.head(features)}
 
     def compute_loss(

@@ -42,8 +42,8 @@ class ExportedModel(tf.Module):
         self._canonical_size = canonical_size
         self._input_size = input_size
         # A function of its own: the signatures share one trace of decoder and backbone.
-        self._features = tf.function(
-            lambda encoded: model.served_features(self._batch(encoded)),
+        self._in_use = tf.function(
+            lambda encoded: model.in_use(self._batch(encoded)),
             input_signature=[tf.TensorSpec([None], tf.string)],
         )
         self.class_names = tf.Variable(list(class_names), trainable=False, name="class_names")
@@ -57,7 +57,7 @@ class ExportedModel(tf.Module):
         return tf.map_fn(one, encoded, fn_output_signature=tf.TensorSpec(shape, tf.float32))
 
     def _embed(self, encoded: tf.Tensor) -> tf.Tensor:
-        return unit(self._features(encoded))
+        return unit(self._in_use(encoded)["features"])
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def embed_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -72,7 +72,7 @@ class ExportedModel(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def classify_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Encoded images `[B]` to class names and probabilities `[B, C]`, best first."""
-        probabilities = tf.nn.softmax(self.head(self._features(image_bytes)))
+        probabilities = tf.nn.softmax(self._in_use(image_bytes)["logits"])
         scores, indices = tf.math.top_k(probabilities, k=probabilities.shape[-1])
         return {"class_names": tf.gather(self.class_names, indices), "scores": scores}
 

@@ -91,7 +91,7 @@ def train(
         with strategy.scope():
             model = compiled_model(config, len(class_counts), steps, make_loss)
         as_used = evaluation_batches(validation_patterns, input_size=config.model.input_size)
-        frozen = measure(_pooled(model), as_used)
+        frozen = measure(tf.function(model.pooled_in_use), as_used)
         logging.info("Frozen backbone on validation: %s", frozen)
         checkpoints = CheckpointFolder(checkpoint_folder)
         progress = checkpoints.restore(model)
@@ -187,12 +187,3 @@ def _optimizer(
         pretrained_factor=training.backbone_rate,
         frozen_steps=training.head_epochs * steps,
     )
-
-
-def _pooled(model: EmbeddingModel) -> Callable[[Any], Any]:
-    """The pooled features of the backbone, prepared as in use."""
-
-    def pool(images: Any) -> Any:
-        return keras.ops.cast(model.backbone(images, training=False), "float32")
-
-    return tf.function(lambda images: model.with_mirror(pool, images))

@@ -62,7 +62,8 @@ class RetrievalValidation(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Makes the function that embeds, so that it is traced once and not each epoch."""
-        self._embed = tf.function(self.model.features)
+        model = self.model
+        self._embed = tf.function(lambda images: model.compared(model.pooled(images)))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Measures and logs."""

@@ -99,11 +99,14 @@ def test_center_loss_alone_collapses_and_is_stopped() -> None:
             self.joint_loss.build((None, 3))
             self.built = True
 
-        def features(self, x: Any) -> Any:
+        def pooled(self, x: Any) -> Any:
+            return x
+
+        def compared(self, x: Any) -> Any:
             return self.body(x)
 
         def call(self, x: Any, training: bool = False) -> Any:
-            return self.features(x)
+            return self.body(x)
 
         def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
             return self.joint_loss(y_pred, keras.ops.zeros((16, 4)), y, training=training)
