@@ -3,20 +3,27 @@
 Not for finding neighbours (`search.py`). Every metric is a function of the ranks of a query's
 relevant items (`ranks.py`): let R be their number and r_1 < r_2 < … < r_R their ranks, from 1.
 
-====================== ================================================= ================
-key                    value for one query                               denominator
-====================== ================================================= ================
-recall_at_{k}          1 if r_1 <= k else 0 (the hit rate)               none
-precision_at_{k}       #{j : r_j <= k} / k                               k, always
-r_precision            #{j : r_j <= R} / R                               R
-map_at_r               sum of j / r_j over r_j <= R, / R                 R
-mean_average_precision sum of j / r_j over all j, / R                    R
-mean_reciprocal_rank   1 / r_1, not cut off                              none
-====================== ================================================= ================
+========================== ============================================= ================
+key                        value for one query                           denominator
+========================== ============================================= ================
+recall_at_{k}              1 if r_1 <= k else 0 (the hit rate)           none
+precision_at_{k}           #{j : r_j <= k} / k                           k, always
+average_precision_at_{k}   sum of j / r_j over r_j <= k, / min(k, R)     min(k, R)
+ndcg_at_{k}                sum of g(r_j) over r_j <= k, / ideal,         ideal
+                           g(r) = 1 / log2(1 + r),
+                           ideal = sum of g(i) over i <= min(k, R)
+r_precision                #{j : r_j <= R} / R                           R
+map_at_r                   sum of j / r_j over r_j <= R, / R             R
+mean_average_precision     sum of j / r_j over all j, / R                R
+mean_reciprocal_rank       1 / r_1, not cut off                          none
+========================== ============================================= ================
 
 `r_precision` and `map_at_r` are those of Musgrave et al., "A Metric Learning Reality Check", ECCV
-2020. Corner cases: precision_at_k cannot reach 1 where R < k; a gallery smaller than k counts as
-padded with irrelevant items; a query with R = 0 has no value (NaN) and is left out of the means.
+2020; `ndcg_at_{k}` is that of Järvelin and Kekäläinen, "Cumulated gain-based evaluation of IR
+techniques", TOIS 2002, with gains of 0 and 1; its ideal is over all relevant items, retrieved or
+not. Corner cases: precision_at_k cannot reach 1 where R < k, the others can; a gallery smaller than
+k counts as padded with irrelevant items; a query with R = 0 has no value (NaN) and is left out of
+the means.
 """
 
 from __future__ import annotations
@@ -52,7 +59,7 @@ def per_query_metrics(
         gallery_embeddings: [N, D].
         gallery_labels: [N].
         gallery_ids: [N]; given together with `query_ids` or not at all.
-        ks: The cut-offs of recall_at_{k} and precision_at_{k}.
+        ks: The cut-offs of the metrics that have one.
 
     Returns:
         By metric, float64, [Q]; NaN where the query has no relevant item.
@@ -66,7 +73,9 @@ def per_query_metrics(
     >>> {name: value.round(4).tolist() for name, value in values.items()}  # ranks 2 and 3; none
     ... # doctest: +NORMALIZE_WHITESPACE
     {'recall_at_1': [0.0, nan], 'precision_at_1': [0.0, nan],
+     'average_precision_at_1': [0.0, nan], 'ndcg_at_1': [0.0, nan],
      'recall_at_2': [1.0, nan], 'precision_at_2': [0.5, nan],
+     'average_precision_at_2': [0.25, nan], 'ndcg_at_2': [0.3869, nan],
      'map_at_r': [0.25, nan], 'r_precision': [0.5, nan],
      'mean_average_precision': [0.5833, nan], 'mean_reciprocal_rank': [0.5, nan]}
     """
@@ -90,10 +99,16 @@ def per_query_metrics(
         return np.where(relevant > 0, sums, np.nan)
 
     results = {}
+    precision, gain = nth / rank, 1.0 / np.log2(1.0 + rank)
     for k in ks:
-        results[f"recall_at_{k}"] = total((nth == 1) & (rank <= k))
-        results[f"precision_at_{k}"] = total(rank <= k) / k
-    precision = nth / rank
+        within = rank <= k
+        ideal = np.concatenate([[1.0], np.cumsum(1.0 / np.log2(np.arange(2, k + 2)))])
+        reachable = np.minimum(k, relevant)
+        results[f"recall_at_{k}"] = total((nth == 1) & within)
+        results[f"precision_at_{k}"] = total(within) / k
+        results[f"average_precision_at_{k}"] = total(precision * within) / np.maximum(reachable, 1)
+        # A query without a relevant item is NaN in the numerator; its ideal only must not be 0.
+        results[f"ndcg_at_{k}"] = total(gain * within) / ideal[reachable]
     results["map_at_r"] = total(precision * (rank <= size) / size)
     results["r_precision"] = total((rank <= size) / size)
     results["mean_average_precision"] = total(precision / size)
@@ -121,7 +136,7 @@ def retrieval_metrics(
         query_labels: [Q] integers or strings.
         gallery_embeddings: [N, D], or None for leave-one-out.
         gallery_labels: [N]; given together with `gallery_embeddings`.
-        ks: The cut-offs of recall_at_{k} and precision_at_{k}.
+        ks: The cut-offs of the metrics that have one.
         query_ids: [Q] integers or strings, or None.
         gallery_ids: [N]; only with a gallery, and together with `query_ids`.
 

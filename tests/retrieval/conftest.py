@@ -89,6 +89,11 @@ def _evaluate(
         for k in ks:
             result[f"recall_at_{k}"] = float(any(relevant[:k]))
             result[f"precision_at_{k}"] = sum(relevant[:k]) / k
+            hits = [p for p, hit in zip(precision[:k], relevant, strict=False) if hit]
+            result[f"average_precision_at_{k}"] = math.fsum(hits) / max(1, min(k, total))
+            gains = [1 / math.log2(2 + i) for i, hit in enumerate(relevant[:k]) if hit]
+            ideal = [1 / math.log2(2 + i) for i in range(min(k, total))]
+            result[f"ndcg_at_{k}"] = math.fsum(gains) / math.fsum(ideal) if ideal else math.nan
         at_hits = [p for p, hit in zip(precision, relevant, strict=True) if hit]
         at_hits_in_r = [p for p, hit in zip(precision[:total], relevant, strict=False) if hit]
         result["map_at_r"] = math.fsum(at_hits_in_r) / total if total else math.nan

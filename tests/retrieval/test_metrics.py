@@ -163,10 +163,17 @@ def test_a_worked_example():
         {
             "recall_at_1": 0.0,
             "precision_at_1": 0.0,
+            "average_precision_at_1": 0.0,
+            "ndcg_at_1": 0.0,
             "recall_at_2": 1.0,
             "precision_at_2": 1 / 2,
+            "average_precision_at_2": (1 / 2) / 2,
+            "ndcg_at_2": (1 / math.log2(3)) / (1 + 1 / math.log2(3)),
             "recall_at_10": 1.0,
             "precision_at_10": 3 / 10,
+            "average_precision_at_10": (1 / 2 + 2 / 3 + 3 / 5) / 3,
+            "ndcg_at_10": (1 / math.log2(3) + 1 / 2 + 1 / math.log2(6))
+            / (1 + 1 / math.log2(3) + 1 / 2),
             "r_precision": 2 / 3,
             "map_at_r": (1 / 2 + 2 / 3) / 3,
             "mean_average_precision": (1 / 2 + 2 / 3 + 3 / 5) / 3,
