@@ -41,12 +41,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _is_expected(error: Exception) -> bool:
     """Whether an error's own message is what the user needs, without a traceback."""
+    from pipeline.embedding_file import EmbeddingFileError
     from pipeline.local_runner import RunFailedError
     from pipeline.prepare import PrepareError
     from pipeline.workdir_lock import WorkdirBusyError
     from serving.client import ClientError
 
-    expected = (RunFailedError, PrepareError, WorkdirBusyError, ClientError, OSError)
+    expected = (
+        RunFailedError,
+        PrepareError,
+        WorkdirBusyError,
+        ClientError,
+        EmbeddingFileError,
+        OSError,
+    )
     return isinstance(error, expected)
 
 
@@ -137,6 +145,28 @@ def _parser() -> argparse.ArgumentParser:
         help="neighbours to print, at most gallery.neighbours of the model (%(default)s)",
     )
     query.set_defaults(command=_query)
+
+    evaluate = commands.add_parser(
+        "eval", help="measure how well embeddings of your own retrieve, from a file"
+    )
+    evaluate.add_argument(
+        "embeddings",
+        type=pathlib.Path,
+        help=".npz archive with arrays embeddings [N, D], labels [N] and, if you like, ids [N]",
+    )
+    evaluate.add_argument(
+        "--gallery",
+        type=pathlib.Path,
+        help="archive of the images to search; without it each image is searched among all others",
+    )
+    evaluate.add_argument(
+        "--k", type=_positive, nargs="+", default=[1, 5, 10], help="cut-offs (default: 1 5 10)"
+    )
+    evaluate.add_argument(
+        "--hardest", type=_positive, default=10, help="queries to name (default: %(default)s)"
+    )
+    evaluate.add_argument("--json", type=pathlib.Path, help="file to write all results to")
+    evaluate.set_defaults(command=_eval)
     return parser
 
 
@@ -302,3 +332,23 @@ def _query(options: argparse.Namespace) -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
+
+
+def _eval(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from pipeline.embedding_file import EmbeddingFileError, read_embeddings
+    from pipeline.evaluation_output import print_evaluation, write_evaluation
+    from retrieval.evaluation import evaluate
+
+    console = Console(highlight=False)
+    queries = read_embeddings(options.embeddings)
+    gallery = read_embeddings(options.gallery) if options.gallery else None
+    try:
+        found = evaluate(queries, gallery, ks=tuple(options.k), hardest=options.hardest)
+    except (ValueError, TypeError) as error:
+        raise EmbeddingFileError(f"{options.embeddings}: {error}") from error
+    print_evaluation(found, console)
+    if options.json:
+        write_evaluation(options.json, found)
+    return 0
