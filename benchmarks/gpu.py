@@ -101,7 +101,8 @@ def _step(
     training = TrainingConfig(
         epochs=1, batch_size=batch_size, images_per_class=0, input_size=None,
         learning_rate=1e-3, warmup_share=0.0, weight_decay=1e-4, backbone_rate=1.0,
-        head_epochs=0, frozen_blocks=0, cross_entropy_weight=1.0, label_smoothing=0.1,
+        head_epochs=0, frozen_blocks=0, drop_path=None,
+        cross_entropy_weight=1.0, label_smoothing=0.1,
         center_loss=CenterLossConfig(1.0, 0.8, True, 0),
         triplet=TripletConfig(0.0, 0.2, "batch_hard", True),
         augmentation=AugmentationConfig(1.0, False, 0.0, 0.0), cache_mb=0,

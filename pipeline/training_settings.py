@@ -156,6 +156,12 @@ class TrainingSettings(Section):
         description="first blocks of the backbone, with its stem, that keep their pretrained "
         "weights; 0 trains all, and so does model.weights=none",
     )
+    drop_path: Annotated[float, Field(ge=0.0, lt=1.0)] | None = Field(
+        default=None,
+        description="rate of stochastic depth at the backbone's last block, rising from 0 at the "
+        "first: the share of images for which a block is left out in training (null: 0 for "
+        "EfficientNet-Lite, 0.2 for the others)",
+    )
     cross_entropy_weight: float = Field(
         default=1.0, ge=0.0, le=100.0, description="weight of the softmax cross-entropy"
     )

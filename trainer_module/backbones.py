@@ -38,7 +38,11 @@ def available_backbones() -> tuple[str, ...]:
 
 
 def build_backbone(
-    name: str, *, input_size: int | None = None, weights: str | None = "imagenet"
+    name: str,
+    *,
+    input_size: int | None = None,
+    weights: str | None = "imagenet",
+    drop_path: float | None = None,
 ) -> keras.Model:
     """Builds a backbone with its preprocessing inside.
 
@@ -46,6 +50,8 @@ def build_backbone(
         name: One of `available_backbones()`, in any case.
         input_size: Side S of the images in pixels, at least 32; None leaves it open.
         weights: `imagenet`, or None for random weights.
+        drop_path: Rate of stochastic depth at the last block, rising linearly from 0 at the first;
+            None for what the network has by itself: 0 for EfficientNet-Lite, 0.2 for the others.
 
     Returns:
         A model from float32 images `[B, S, S, 3]` in 0 … 255, RGB, to pooled features `[B, D]`;
@@ -63,8 +69,11 @@ def build_backbone(
     if input_size is not None and input_size < SMALLEST_INPUT:
         raise ValueError(f"input_size is {input_size}, but must be at least {SMALLEST_INPUT}")
     if key in LITE:
-        return _build_lite(key, input_size, weights)
-    return _build_application(APPLICATIONS[key], input_size, weights)
+        return _build_lite(key, input_size, weights, drop_path or 0.0)
+    backbone = _build_application(APPLICATIONS[key], input_size, weights)
+    if drop_path is not None:
+        _set_drop_path(backbone, drop_path)
+    return backbone
 
 
 def freeze_first_blocks(backbone: keras.Model, count: int) -> None:
@@ -72,7 +81,7 @@ def freeze_first_blocks(backbone: keras.Model, count: int) -> None:
 
     Their batch normalisation then uses the pretrained statistics in training too. Nothing below
     them needs gradients, which saves the most expensive part of a step, as there the images are
-    largest. Dropout within them, which EfficientNetB has, stays.
+    largest. Stochastic depth within them stays.
 
     Args:
         backbone: A model of `build_backbone`.
@@ -105,13 +114,28 @@ def _flat_layers(model: keras.Model) -> Iterator[keras.Layer]:
             yield layer
 
 
-def _build_lite(name: str, input_size: int | None, weights: str | None) -> keras.Model:
+def _set_drop_path(backbone: keras.Model, drop_path: float) -> None:
+    """Sets the rates of a network of `keras.applications`, which has a layer for each already."""
+    blocks: dict[str, None] = {}
+    drops: list[tuple[keras.Layer, int]] = []
+    for layer in _flat_layers(backbone):
+        if block := re.match(r"block\d+[a-z]?(?=_)", layer.name):
+            blocks.setdefault(block[0])
+            if layer.name == f"{block[0]}_drop":
+                drops.append((layer, len(blocks) - 1))
+    for layer, index in drops:
+        layer.rate = drop_path * index / (len(blocks) - 1)
+
+
+def _build_lite(
+    name: str, input_size: int | None, weights: str | None, drop_path: float
+) -> keras.Model:
     import keras
 
     from trainer_module.efficientnet_lite import build_efficientnet_lite, load_imagenet_weights
 
     variant = name.removeprefix("efficientnet_")
-    network = build_efficientnet_lite(variant, input_size=input_size)
+    network = build_efficientnet_lite(variant, input_size=input_size, drop_path=drop_path)
     if weights:
         load_imagenet_weights(network, variant)
     images = keras.Input((input_size, input_size, 3), name="images")

@@ -72,6 +72,7 @@ class TrainingConfig:
     backbone_rate: float
     head_epochs: int
     frozen_blocks: int
+    drop_path: float | None
     cross_entropy_weight: float
     label_smoothing: float
     center_loss: CenterLossConfig

@@ -94,8 +94,11 @@ def _conv(x: Any, name: str, filters: int, kernel: int, stride: int, activate: b
     return layers.ReLU(6.0, name=f"{name}_relu")(x) if activate else x
 
 
-def _block(x: Any, name: str, stage: Stage, filters: int, stride: int) -> Any:
-    """Inverted bottleneck: expand, filter each channel, project; with a shortcut if it fits."""
+def _block(x: Any, name: str, stage: Stage, filters: int, stride: int, drop_rate: float) -> Any:
+    """Inverted bottleneck: expand, filter each channel, project; with a shortcut if it fits.
+
+    With a shortcut, the rest is left out for a share `drop_rate` of the images in training.
+    """
     inputs, channels = x, x.shape[-1]
     if stage.expansion > 1:
         x = _conv(x, f"{name}_expand", channels * stage.expansion, 1, 1)
@@ -106,12 +109,19 @@ def _block(x: Any, name: str, stage: Stage, filters: int, stride: int) -> Any:
     x = layers.ReLU(6.0, name=f"{name}_depthwise_relu")(x)
     x = _conv(x, f"{name}_project", filters, 1, 1, activate=False)
     if stride == 1 and channels == filters:
+        if drop_rate:
+            # One decision for all of an image.
+            x = layers.Dropout(drop_rate, noise_shape=(None, 1, 1, 1), name=f"{name}_drop")(x)
         x = layers.Add(name=f"{name}_add")([x, inputs])
     return x
 
 
 def build_efficientnet_lite(
-    variant: str, *, include_top: bool = False, input_size: int | None = None
+    variant: str,
+    *,
+    include_top: bool = False,
+    input_size: int | None = None,
+    drop_path: float = 0.0,
 ) -> keras.Model:
     """Builds the network with random weights.
 
@@ -119,6 +129,8 @@ def build_efficientnet_lite(
         variant: `lite0`, `lite1` or `lite2`.
         include_top: Whether ImageNet's classifier follows the pooled features.
         input_size: Side S of the images in pixels; None leaves it open.
+        drop_path: Rate of stochastic depth (Huang et al., ECCV 2016) at the last block; it rises
+            linearly from 0 at the first.
 
     Returns:
         A model from float images `[B, S, S, 3]`, RGB, (pixel − 127) / 128, to float32 features
@@ -130,14 +142,15 @@ def build_efficientnet_lite(
     width, depth = _variant(variant)
     inputs = keras.Input((input_size, input_size, 3), name="images")
     x = _conv(inputs, "stem", STEM_FILTERS, 3, 2)
+    ends = (STAGES[0], STAGES[-1])
+    repeats = [s.repeats if s in ends else math.ceil(s.repeats * depth) for s in STAGES]
     block = 0
-    for position, stage in enumerate(STAGES):
-        ends = position in (0, len(STAGES) - 1)
-        repeats = stage.repeats if ends else math.ceil(stage.repeats * depth)
-        for repeat in range(repeats):
+    for stage, number in zip(STAGES, repeats, strict=True):
+        for repeat in range(number):
             stride = stage.stride if repeat == 0 else 1
             filters = _scaled_filters(stage.filters, width)
-            x = _block(x, f"block{block}", stage, filters, stride)
+            drop_rate = drop_path * block / (sum(repeats) - 1)
+            x = _block(x, f"block{block}", stage, filters, stride, drop_rate)
             block += 1
     x = _conv(x, "head", HEAD_FILTERS, 1, 1)
     # In float32 under any policy: a mean over positions loses digits in half precision.

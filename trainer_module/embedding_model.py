@@ -29,6 +29,7 @@ class EmbeddingModel(keras.Model):
         num_classes: int,
         joint_loss: JointLoss,
         frozen_blocks: int = 0,
+        drop_path: float | None = None,
         **kwargs: Any,
     ) -> None:
         """Builds the layers and their weights.
@@ -38,6 +39,7 @@ class EmbeddingModel(keras.Model):
             num_classes: Number of classes C in training.
             joint_loss: The loss, not yet built.
             frozen_blocks: First blocks of a pretrained backbone that are not trained.
+            drop_path: See `build_backbone`.
             **kwargs: Passed to `keras.Model`.
         """
         # Images stay float32 under any policy: half precision would round pixels before they are
@@ -46,7 +48,9 @@ class EmbeddingModel(keras.Model):
         self.mirror_average = model.mirror_average
         self.compares_pooled = model.compared_layer == "pooled"
         self.backbone = build_backbone(
-            model.backbone, weights=None if model.weights == "none" else model.weights
+            model.backbone,
+            weights=None if model.weights == "none" else model.weights,
+            drop_path=drop_path,
         )
         if model.weights != "none":
             freeze_first_blocks(self.backbone, frozen_blocks)

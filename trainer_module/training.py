@@ -160,6 +160,7 @@ def compiled_model(
         joint_loss=make_loss(config.training, num_classes, steps_per_epoch=steps),
         num_classes=num_classes,
         frozen_blocks=config.training.frozen_blocks,
+        drop_path=config.training.drop_path,
     )
     # On a CPU, XLA's convolutions are an order of magnitude slower than TensorFlow's own.
     one_gpu = len(tf.config.list_physical_devices("GPU")) == 1

@@ -151,3 +151,38 @@ def test_names_can_be_had_without_keras():
         "assert available_backbones(); sys.exit('keras' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def _drop_rates(model: keras.Model) -> dict[str, float]:
+    inner = [*model.layers, *getattr(model.layers[-1], "layers", [])]
+    return {layer.name: layer.rate for layer in inner if layer.name.endswith("_drop")}
+
+
+def test_stochastic_depth_rises_from_the_first_block_to_the_last():
+    for name, blocks in (("efficientnet_lite0", 16), ("EfficientNetB0", 16)):
+        rates = _drop_rates(build_backbone(name, input_size=32, weights=None, drop_path=0.3))
+        # Blocks that change the size of what they get cannot be left out.
+        assert len(rates) == 9
+        if name == "efficientnet_lite0":
+            expected = {f"block{n}_drop": 0.3 * n / 15 for n in (2, 4, 6, 7, 9, 10, 12, 13, 14)}
+            assert rates == pytest.approx(expected)
+        else:
+            assert list(rates.values()) == sorted(rates.values())
+            assert rates["block2b_drop"] == pytest.approx(0.3 * 2 / 15)
+            assert rates["block6d_drop"] == pytest.approx(0.3 * 14 / (blocks - 1))
+    assert _drop_rates(build_backbone("efficientnet_lite0", input_size=32, weights=None)) == {}
+    own = _drop_rates(build_backbone("EfficientNetB0", input_size=32, weights=None))
+    assert own["block6d_drop"] == pytest.approx(0.2 * 14 / 16)
+
+
+def test_stochastic_depth_leaves_out_whole_blocks_of_an_image_and_only_in_training():
+    plain = build_backbone("efficientnet_lite0", input_size=32)
+    dropping = build_backbone("efficientnet_lite0", input_size=32, drop_path=0.5)
+    np.testing.assert_array_equal(plain(PIXELS), dropping(PIXELS))
+    layer = dropping.layers[-1].get_layer("block14_drop")
+    out = np.asarray(layer(np.ones((1000, 2, 2, 3), np.float32), training=True))
+    share = 0.5 * 14 / 15
+    kept = out[:, :1, :1, :1]
+    np.testing.assert_array_equal(out, np.broadcast_to(kept, out.shape))
+    np.testing.assert_allclose(np.unique(out), [0.0, 1.0 / (1.0 - share)], rtol=1e-5)
+    assert abs((kept == 0).mean() - share) < 0.06  # four standard errors
