@@ -19,6 +19,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 import yaml
 from PIL import Image
@@ -43,6 +44,7 @@ EXECUTED = {
     ".venv/bin/flowersim run --set data.dataset=NAME --set data.data_dir=FOLDER",
     ".venv/bin/flowersim settings --preset flowers102",
     ".venv/bin/flowersim settings --yaml > mine.yaml",
+    ".venv/bin/flowersim eval EMBEDDINGS.npz --k 1 5 10 --json RESULT.json",
     ".venv/bin/flowersim run --to Transform",
     ".venv/bin/flowersim run --from Trainer",
     ".venv/bin/flowersim run --no-cache",
@@ -88,6 +90,18 @@ def home(
     }
     write_dataset(home / "FOLDER", "roses", ["red", "white"], splits)
     return home
+
+
+def test_embeddings_of_your_own(home: pathlib.Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(30) % 3
+    np.savez(
+        home / "EMBEDDINGS.npz", embeddings=np.eye(3)[labels] + rng.random((30, 3)), labels=labels
+    )
+    (command,) = (command for command in _commands() if " eval " in command)
+    assert "30 queries, 30 images searched" in _shell(command, home)
+    means = json.loads((home / "RESULT.json").read_text("utf-8"))["means"]
+    assert {"recall_at_1", "recall_at_5", "recall_at_10"} <= set(means)
 
 
 def _shell(command: str, cwd: pathlib.Path) -> str:
