@@ -330,10 +330,6 @@ def _query(options: argparse.Namespace) -> int:
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
-
-
 def _eval(options: argparse.Namespace) -> int:
     from rich.console import Console
 
@@ -352,3 +348,7 @@ def _eval(options: argparse.Namespace) -> int:
     if options.json:
         write_evaluation(options.json, found)
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
