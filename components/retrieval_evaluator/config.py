@@ -12,7 +12,8 @@ from trainer_module import features
 METRIC_MODULE = "components.retrieval_evaluator.metric"
 EXTRACTOR_MODULE = "components.retrieval_evaluator.extractors"
 
-# Metrics without a k, by their key in `retrieval.metrics`.
+# Metrics with a k, and those without, by their key in `retrieval.metrics`.
+CUT_OFF_METRICS = ("recall", "precision", "average_precision", "ndcg")
 RANKING_METRICS = (
     "map_at_r",
     "r_precision",
@@ -42,12 +43,12 @@ def eval_config(
     """Builds the Evaluator's configuration.
 
     Args:
-        ks: The k of recall@k and precision@k.
+        ks: The cut-offs of `CUT_OFF_METRICS`.
         thresholds: None for an Evaluator that only reports.
         slice_by_class: Whether metrics are given for each class too.
         code_hash: Digest of the evaluation code; part of the cache key.
     """
-    names = [f"{kind}_at_{k}" for k in ks for kind in ("recall", "precision")]
+    names = [f"{kind}_at_{k}" for k in ks for kind in CUT_OFF_METRICS]
     lowest = {}
     if thresholds is not None:
         lowest = {

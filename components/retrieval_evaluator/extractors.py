@@ -127,7 +127,7 @@ class SearchNeighbours(beam.PTransform):
     """Extracts with predictions in, the same extracts with per-query retrieval results out."""
 
     def __init__(self, ks: tuple[int, ...]) -> None:
-        """Keeps the k of recall@k and precision@k."""
+        """Keeps the cut-offs of the metrics."""
         super().__init__()
         self._ks = ks
 

@@ -27,7 +27,7 @@ class MeanOverQueries(tfma.metrics.Metric):
 
         Args:
             name: Key of `retrieval.metrics.per_query_metrics`, and the metric's name in TFMA.
-            ks: The k of recall@k and precision@k; read by the extractor.
+            ks: The cut-offs of the metrics that have one; read by the extractor.
             code: Digest of the evaluation code. The Evaluator has no other place for it that
                 enters its cache key.
         """
