@@ -106,7 +106,8 @@ class EvaluationSettings(Section):
 
     ks: Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)] = Field(
         default=(1, 5, 10),
-        description="cut-offs k of recall@k, precision@k, average_precision@k and ndcg@k; must contain 1",
+        description="cut-offs k of recall@k, precision@k, average_precision@k and ndcg@k; must "
+        "contain 1",
     )
     min_recall_at_1: Probability = Field(
         default=0.5, description="blessing threshold, validation split"
