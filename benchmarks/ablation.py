@@ -40,7 +40,8 @@ INTRODUCTION = """\
 
 Oxford Flowers 102 at 64 × 64 pixels, official splits, {epochs} epochs on the training split alone
 (1,020 images) at {input_size} × {input_size} pixels; EfficientNet-Lite0, batches of 8 classes × 4
-images, everything else as in the preset `flowers102`. Each variant has the same steps; seeds are
+images, five blocks frozen, no stochastic depth, everything else as in the preset `flowers102`;
+compared by the embedding, without the mirror image. Each variant has the same steps; seeds are
 paired: the same first weights and the same batches. The epoch is chosen by MAP@R on validation.
 
 Measured once on the test split (6,149 images, leave-one-out, cosine). *Accuracy* is the
