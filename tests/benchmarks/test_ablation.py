@@ -9,14 +9,13 @@ import sys
 
 from benchmarks import ablation
 from benchmarks.ablation import VARIANTS
+from benchmarks.comparison_table import METRICS, table
 from benchmarks.trained_variants import (
-    METRICS,
     RECIPE,
     Clock,
     Key,
     read_results,
     settings_digest,
-    table,
     training_code,
 )
 from benchmarks.trainer_config import trainer_config
