@@ -45,6 +45,7 @@ CORE = [
     "tensorflow-model-analysis>=0.47,<0.53",
     "tensorflow-serving-api>=2.16,<2.22",
     "tensorflow-transform>=1.16,<1.22",
+    "threadpoolctl>=3,<4",
     "uvicorn>=0.30,<1",
 ]
 

@@ -22,6 +22,26 @@ GRID = 2.0**24
 _NORMALISE_ROWS = 4096
 
 
+def real_matrix(values: npt.ArrayLike, name: str) -> npt.NDArray[np.generic]:
+    """Returns values as a matrix [N, D] of real numbers.
+
+    Raises:
+        ValueError: They are none, or D is 0.
+    """
+    array = np.asarray(values)
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise ValueError(f"{name} must have shape [rows, dim] with dim >= 1, got {array.shape}")
+    if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
+        raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return array
+
+
+def check_same_dim(queries: npt.NDArray[np.generic], gallery: npt.NDArray[np.generic]) -> None:
+    """Raises ValueError if the rows of two matrices differ in length."""
+    if queries.shape[1] != gallery.shape[1]:
+        raise ValueError(f"queries have dim {queries.shape[1]}, gallery has dim {gallery.shape[1]}")
+
+
 def unit_rows(rows: npt.ArrayLike, name: str = "embeddings") -> npt.NDArray[np.float32]:
     """L2-normalises rows and rounds them to multiples of 2**-24.
 
@@ -40,11 +60,7 @@ def unit_rows(rows: npt.ArrayLike, name: str = "embeddings") -> npt.NDArray[np.f
     >>> unit_rows([[3.0, 4.0], [0.0, 0.0]]).round(3).tolist()
     [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
     """
-    array = np.asarray(rows)
-    if array.ndim != 2 or array.shape[1] == 0:
-        raise ValueError(f"{name} must have shape [rows, dim] with dim >= 1, got {array.shape}")
-    if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
-        raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    array = real_matrix(rows, name)
     result = np.empty(array.shape, np.float32)
     for start in range(0, len(array), _NORMALISE_ROWS):
         block = array[start : start + _NORMALISE_ROWS].astype(np.float64)
@@ -87,10 +103,7 @@ def paired_unit_rows(
     """
     unit_queries = unit_rows(queries, "queries")
     unit_gallery = unit_queries if gallery is queries else unit_rows(gallery, "gallery")
-    if unit_queries.shape[1] != unit_gallery.shape[1]:
-        raise ValueError(
-            f"queries have dim {unit_queries.shape[1]}, gallery has dim {unit_gallery.shape[1]}"
-        )
+    check_same_dim(unit_queries, unit_gallery)
     return unit_queries, unit_gallery
 
 

@@ -1,27 +1,58 @@
-"""Exact k-nearest-neighbour search by cosine, in NumPy, with bounded memory.
+"""Exact k-nearest-neighbour search in NumPy, with bounded memory.
 
 Not for metrics (`metrics.py`), nor for a served graph (`tf_search.py`, which gives the same
 answers). Nothing here is approximate: use it up to some millions of rows.
 
-A float32 GEMM scores a block of queries against a block of the gallery, and only scores above the
-running k-th best are looked at again. A float32 GEMM cannot be trusted to rank scores that lie
-within its rounding error (see `rows.py`), so a few spare candidates are kept, all candidates are
-scored again exactly, and the rare query with more near ties than spares is searched again exactly.
+Blocks of queries meet blocks of the gallery in a fast product that may be a little wrong
+(`screen.py`). What lies above the k-th best so far, or below it by no more than the proven error,
+becomes a candidate (`candidates.py`), and candidates alone are scored exactly (`similarity.py`).
+The rare query with too many near ties to list is searched again with a finer screen, and at last
+with exact scores only.
 """
 
 from __future__ import annotations
 
+import functools
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
+import threadpoolctl
 
-from retrieval import rows
+from retrieval import order, rows, similarity
+from retrieval.candidates import Candidates
+from retrieval.screen import Float32Screen
+from retrieval.screen_choice import ScreenName, choose_screen
+from retrieval.similarity import Floats, Similarity
 
-SPARE = 16
-# Candidates' entries scored again at a time: few enough to stay in the processor's cache.
-_RESCORE_ELEMENTS = 400_000
-
-Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+
+# Rows of a block where memory allows, and the bytes that a pair in it takes.
+_GALLERY_BLOCK, _QUERY_BLOCK, _PAIR_BYTES = 8192, 256, 6
+# Lists of candidates hold k and as many again, and some; an entry of a list takes, with what is
+# made of it while lists are weeded out and scored, so many bytes.
+_LIST_SPARE, _ENTRY_BYTES = 512, 48
+# A list may grow to this share of the gallery; beyond, products with all of it cost less.
+_LIST_SHARE = 16
+# Gallery rows from which the first thresholds are taken.
+_FIRST_PIECE = 4096
+
+
+class Nearest(NamedTuple):
+    """Neighbours of some queries.
+
+    Attributes:
+        queries: Which, a slice of all of them.
+        scores: float32, [B, k], best first; -inf where there are fewer.
+        indices: Of the gallery, int64, [B, k]; -1 where there are fewer.
+    """
+
+    queries: slice
+    scores: Floats
+    indices: Ints
 
 
 def top_k(
@@ -31,15 +62,16 @@ def top_k(
     *,
     query_ids: npt.ArrayLike | None = None,
     gallery_ids: npt.ArrayLike | None = None,
-    block_rows: int = 4096,
-    query_block_rows: int = 512,
+    metric: Similarity = "cosine",
+    memory_mb: float = 256,
+    screen: ScreenName = "auto",
 ) -> tuple[Floats, Ints]:
-    """The k gallery rows with the highest cosine to each query, best first.
+    """The k gallery rows nearest to each query, best first.
 
-    Rows are L2-normalised here; a row of zeros has cosine 0 with everything. Equal scores rank by
-    lower gallery index. A pair with equal ids is excluded, so leave-one-out search is
-    `top_k(x, x, k, query_ids=ids, gallery_ids=ids)`. Where fewer than k rows remain, the rest of
-    the row is score -inf, index -1. Block sizes and threads change no bit of the result.
+    For the cosine, rows are L2-normalised here; a row of zeros has cosine 0 with everything. Equal
+    scores rank by lower gallery index. A pair with equal ids is excluded, so leave-one-out search
+    is `top_k(x, x, k, query_ids=ids, gallery_ids=ids)`. Where fewer than k rows remain, the rest of
+    the row is score -inf, index -1. Memory, threads and screen change no bit of the result.
 
     Args:
         queries: [Q, D] real numbers.
@@ -47,16 +79,18 @@ def top_k(
         k: How many neighbours, at least 1.
         query_ids: [Q] integers or strings; given together with `gallery_ids` or not at all.
         gallery_ids: [N], likewise.
-        block_rows: Gallery rows scored at a time.
-        query_block_rows: Queries scored at a time. Memory beyond inputs, their float32 unit rows
-            and outputs is about 16 bytes * block_rows * query_block_rows.
+        metric: What is compared, see `similarity.py`; scores of "squared_euclidean" are negative
+            squared distances.
+        memory_mb: Working memory in megabytes beyond the result and the rows in the formats that
+            are compared, 4 bytes an entry, and 2 for bfloat16 or 4 more for "squared_euclidean".
+        screen: Format of the fast products; "auto" measures which is faster.
 
     Returns:
         (scores, indices): float32 and int64, both [Q, k].
 
     Raises:
-        ValueError: k < 1, a block size < 1, wrong shapes, different dims, NaN or infinity in a
-            row (it is named), or ids for one side only.
+        ValueError: k < 1, too little memory, an unknown name, wrong shapes, different dims, NaN or
+            infinity in a row (it is named), or ids for one side only.
         TypeError: ids that are floats, or bytes on one side and str on the other.
 
     >>> scores, indices = top_k([[1, 0]], [[0, 1], [2, 0], [1, 1]], k=2)
@@ -64,30 +98,52 @@ def top_k(
     ([[1, 2]], [[1.0, 0.7070000171661377]])
     >>> top_k([[1, 0]], [[0, 1], [2, 0]], k=2, query_ids=["b"], gallery_ids=["a", "b"])[1].tolist()
     [[0, -1]]
+    >>> top_k([[1, 0]], [[0, 1], [2, 0], [1, 1]], k=2, metric="squared_euclidean")[0].tolist()
+    [[-1.0, -1.0]]
     """
-    for name, value in (
-        ("k", k),
-        ("block_rows", block_rows),
-        ("query_block_rows", query_block_rows),
-    ):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
+    blocks = nearest_blocks(
+        queries,
+        gallery,
+        k,
+        query_ids=query_ids,
+        gallery_ids=gallery_ids,
+        metric=metric,
+        memory_mb=memory_mb,
+        screen=screen,
+    )
+    count = len(np.asarray(queries))
+    scores, indices = np.empty((count, k), np.float32), np.empty((count, k), np.int64)
+    for part, block_scores, block_indices in blocks:
+        scores[part], indices[part] = block_scores, block_indices
+    return scores, indices
+
+
+def nearest_blocks(
+    queries: npt.ArrayLike,
+    gallery: npt.ArrayLike,
+    k: int,
+    *,
+    query_ids: npt.ArrayLike | None = None,
+    gallery_ids: npt.ArrayLike | None = None,
+    metric: Similarity = "cosine",
+    memory_mb: float = 256,
+    screen: ScreenName = "auto",
+) -> Iterator[Nearest]:
+    """`top_k` a block of queries at a time, in their order, for results too large to be kept."""
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
     if (query_ids is None) != (gallery_ids is None):
         raise ValueError("query_ids and gallery_ids must be given together")
-    unit_queries, unit_gallery = rows.paired_unit_rows(queries, gallery)
-    query_codes, gallery_codes = np.empty(0, np.int64), np.empty(0, np.int64)
+    left, right = similarity.comparable_rows(queries, gallery, metric)
+    if len(right) >= order.NONE:
+        raise ValueError(f"the gallery has {len(right)} rows, more than {order.NONE - 1}")
+    codes = None
     if query_ids is not None and gallery_ids is not None:
-        query_codes, gallery_codes = rows.paired_codes(
-            query_ids, gallery_ids, len(unit_queries), len(unit_gallery), "ids"
-        )
-    scores = np.empty((len(unit_queries), k), np.float32)
-    indices = np.empty((len(unit_queries), k), np.int64)
-    for start in range(0, len(unit_queries), query_block_rows):
-        part = slice(start, start + query_block_rows)
-        scores[part], indices[part] = _search_block(
-            unit_queries[part], unit_gallery, k, query_codes[part], gallery_codes, block_rows
-        )
-    return scores, indices
+        codes = rows.paired_codes(query_ids, gallery_ids, len(left), len(right), "ids")
+    threads = os.cpu_count() or 1
+    plan = _plan(len(left), len(right), k, memory_mb * 1e6 / threads)
+    job = _Job(left, right, codes, k, metric, plan, screen)
+    return _in_threads(job.search, range(0, len(left), plan.query_rows), threads)
 
 
 def merge_top_k(
@@ -115,113 +171,165 @@ def merge_top_k(
     """
     scores = np.concatenate([scores_a, scores_b], axis=1)
     ids = np.concatenate([ids_a, ids_b], axis=1)
-    short = max(0, k - scores.shape[1])
-    scores = np.pad(scores, ((0, 0), (0, short)), constant_values=-np.inf)
-    ids = np.pad(ids, ((0, 0), (0, short)), constant_values=-1)
-    order = np.lexsort((ids, -scores), axis=1)[:, :k]
-    return np.take_along_axis(scores, order, 1), np.take_along_axis(ids, order, 1)
+    return order.unpacked(order.first(order.packed(scores, ids), k))
 
 
-def _search_block(
-    queries: Floats, gallery: Floats, k: int, query_codes: Ints, gallery_codes: Ints, width: int
-) -> tuple[Floats, Ints]:
-    """`top_k` of one block of unit rows: fast scan, then exact scores of what it found."""
-    spare = k + SPARE
-    scores, ids = _scan(queries, gallery, spare, query_codes, gallery_codes, width, exact=False)
-    with np.errstate(invalid="ignore"):  # -inf - -inf between two paddings
-        gap = scores[:, k - 1] - scores[:, -1]
-    crowded = gap <= rounding_tolerance(queries.shape[1])
-    step = max(1, _RESCORE_ELEMENTS // (spare * queries.shape[1]))
-    for start in range(0, len(queries) if len(gallery) else 0, step):
-        part = slice(start, start + step)
-        exact = _pair_scores(queries[part], gallery[ids[part]])
-        exact[ids[part] < 0] = -np.inf
-        order = np.lexsort((ids[part], -exact), axis=1)
-        scores[part] = np.take_along_axis(exact, order, 1)
-        ids[part] = np.take_along_axis(ids[part], order, 1)
-    scores, ids = scores[:, :k], ids[:, :k]
-    if crowded.any():
-        codes = query_codes[crowded] if len(query_codes) else query_codes
-        scores[crowded], ids[crowded] = _scan(
-            queries[crowded], gallery, k, codes, gallery_codes, width, exact=True
+class _Plan(NamedTuple):
+    """Sizes: rows of a block of queries and of the gallery, entries of a list at first, at most."""
+
+    query_rows: int
+    gallery_rows: int
+    list_size: int
+    list_limit: int
+
+
+def _plan(queries: int, gallery: int, k: int, memory: float) -> _Plan:
+    """Sizes with which one thread's work fits into `memory` bytes."""
+    size = min(2 * k + _LIST_SPARE, gallery + 1)
+    wide = min(_GALLERY_BLOCK, _power_of_two(max(gallery, 1)))
+    while wide > 256 and 64 * wide * _PAIR_BYTES > memory / 2:
+        wide //= 2
+    each = wide * _PAIR_BYTES + size * _ENTRY_BYTES
+    if each > memory:
+        raise ValueError(
+            f"the search for k={k} neighbours needs at least {each / 1e6:.2f} MB of memory for "
+            f"each thread; memory_mb leaves it {memory / 1e6:.2f} MB"
         )
-    return scores, ids
+    tall = min(_QUERY_BLOCK, wide, _power_of_two(max(queries, 1)))
+    while tall * each > memory:
+        tall //= 2
+    affordable = int((memory - tall * wide * _PAIR_BYTES) / (tall * _ENTRY_BYTES))
+    return _Plan(tall, wide, size, max(size, min(affordable, size + gallery // _LIST_SHARE)))
 
 
-def _pair_scores(queries: Floats, found: Floats) -> Floats:
-    """`rows.exact_scores` of each query [Q, D] with its own candidates [Q, K, D]: [Q, K]."""
-    product = np.einsum("qkd,qd->qk", found, queries, dtype=np.float64)
-    return (product + 0.0).astype(np.float32)
+def _power_of_two(number: int) -> int:
+    """The smallest power of two that is not below the number."""
+    return 1 << (number - 1).bit_length()
 
 
-def rounding_tolerance(dim: int) -> float:
-    """The gap below which two float32 GEMM scores of unit rows may be in the wrong order.
+def _in_threads(search: Callable[[int], Nearest], starts: range, threads: int) -> Iterator[Nearest]:
+    """Results in order; no more of them wait than there are threads."""
+    if len(starts) < 2 or threads < 2:
+        yield from map(search, starts)
+        return
+    # Products of several blocks at a time use the cores better than those of one by all of them.
+    with (
+        threadpoolctl.threadpool_limits(1, "blas"),
+        ThreadPoolExecutor(threads) as pool,
+    ):
+        waiting: list[Future[Nearest]] = []
+        for start in starts:
+            waiting.append(pool.submit(search, start))
+            if len(waiting) > threads:
+                yield waiting.pop(0).result()
+        while waiting:
+            yield waiting.pop(0).result()
 
-    Rounding errors of `dim` additions of numbers below 1 grow like sqrt(dim); this is several
-    times what was measured.
-    """
-    return float(2.0**-23 * (4.0 + dim**0.5))
 
+class _Job:
+    """One search, block of queries by block of queries."""
 
-def _scan(
-    queries: Floats,
-    gallery: Floats,
-    k: int,
-    query_codes: Ints,
-    gallery_codes: Ints,
-    width: int,
-    *,
-    exact: bool,
-) -> tuple[Floats, Ints]:
-    """Top k by the scores of one pass over the gallery, sorted by (-score, index)."""
-    best = np.full((len(queries), k), -np.inf, np.float32)
-    ids = np.full((len(queries), k), -1, np.int64)
-    buffer = np.empty((len(queries), min(width, max(len(gallery), 1))), np.float32)
-    seen = 0
-    for start in range(0, len(gallery), width):
-        block = gallery[start : start + width]
-        if exact:
-            scores = rows.exact_scores(queries, block)
+    def __init__(
+        self,
+        queries: Floats,
+        gallery: Floats,
+        codes: tuple[Ints, Ints] | None,
+        k: int,
+        metric: Similarity,
+        plan: _Plan,
+        screen: ScreenName,
+    ) -> None:
+        self._queries, self._gallery, self._codes = queries, gallery, codes
+        self._k, self._metric, self._plan = k, metric, plan
+        self._screen = choose_screen(screen, queries, gallery, metric, plan.gallery_rows)
+
+    @functools.cached_property
+    def _fine_screen(self) -> Float32Screen:
+        if type(self._screen) is Float32Screen:
+            return self._screen
+        return Float32Screen(self._queries, self._gallery, self._metric, self._plan.gallery_rows)
+
+    def search(self, start: int) -> Nearest:
+        """Searches the block of queries that begins at `start`."""
+        part = slice(start, min(start + self._plan.query_rows, len(self._queries)))
+        keys, crowded = self._screened(self._screen, part, None)
+        if len(crowded) and self._fine_screen is not self._screen:
+            keys[crowded], still = self._screened(self._fine_screen, part, crowded)
+            crowded = crowded[still]
+        if len(crowded):
+            keys[crowded] = self._exact(start + crowded)
+        return Nearest(part, *order.unpacked(keys))
+
+    def _screened(
+        self, screen: Float32Screen, part: slice, chosen: Ints | None
+    ) -> tuple[Ints, Ints]:
+        """Keys [B, k] of the block's queries, or of those chosen; and which were too crowded."""
+        own = screen.query_rows(part.start, part.stop)
+        number = np.arange(part.start, part.stop)
+        if chosen is not None:
+            own, number = own[chosen], number[chosen]
+        excluded = self._excluded(number)
+        plan, wide = self._plan, self._plan.gallery_rows
+        candidates = Candidates(
+            self._k,
+            screen.error[number],
+            screen.relative,
+            size=plan.list_size,
+            limit=plan.list_limit,
+        )
+        buffer = None
+        seen = 0
+        for block, first in enumerate(range(0, len(self._gallery), wide)):
+            buffer = screen.scores(own, block, buffer)
+            # Pieces as long as what was seen so far bring about k candidates each.
+            column = 0
+            while column < buffer.shape[1]:
+                end = min(buffer.shape[1], column + max(seen, 4 * self._k, _FIRST_PIECE))
+                piece = buffer[:, column:end]
+                if not seen and piece.shape[1] >= self._k + excluded:
+                    # All but the excluded may be among these.
+                    candidates.raise_threshold(screen.kth(piece, self._k + excluded))
+                row, place, score = screen.at_least(piece, candidates.threshold)
+                place += first + column
+                if self._codes is not None:
+                    other = self._codes[0][number[row]] != self._codes[1][place]
+                    row, place, score = row[other], place[other], score[other]
+                candidates.add(row, place, score)
+                candidates.tighten()
+                seen += end - column
+                column = end
+        listed = candidates.listed()
+        if not listed.size:
+            listed = np.full((len(number), 1), -1)
+            exact = np.full(listed.shape, -np.inf, np.float32)
         else:
-            scores = buffer if len(block) == buffer.shape[1] else np.empty_like(buffer)
-            scores = np.matmul(queries, block.T, out=scores[:, : len(block)])
-        if len(query_codes):
-            scores[rows.equal_pairs(query_codes, gallery_codes[start : start + width])] = -np.inf
-        # Pieces as long as what was seen so far bring about k candidates each: no piece is sorted
-        # whole, and the number of merges grows with log(N / k).
-        column = 0
-        while column < len(block):
-            end = min(len(block), column + max(seen, 2 * k, 256))
-            best, ids = _merge_piece(best, ids, scores[:, column:end], start + column)
-            seen += end - column
-            column = end
-    order = np.argsort(-best, axis=1, kind="stable")
-    return np.take_along_axis(best, order, 1), np.take_along_axis(ids, order, 1)
+            queries = self._queries[number]
+            exact = similarity.listed_scores(queries, self._gallery, listed, self._metric)
+        keys = order.first(order.packed(exact, listed), self._k)
+        return keys, np.flatnonzero(candidates.crowded)
 
+    def _excluded(self, number: Ints) -> int:
+        """The largest number of gallery rows that are excluded for one of the queries."""
+        if self._codes is None:
+            return 0
+        query, _ = rows.equal_pairs(self._codes[0][number], self._codes[1])
+        return int(np.bincount(query, minlength=1).max())
 
-def _merge_piece(best: Floats, ids: Ints, piece: Floats, offset: int) -> tuple[Floats, Ints]:
-    """Puts the piece's scores that beat the running k-th best into the running list.
-
-    The list [Q, k] is kept by ascending gallery index, not by score. All of the piece lies behind
-    it, so an equal score loses (strictly greater is right), and of the scores equal to the new
-    k-th best the leftmost stay.
-    """
-    row, column = np.nonzero(piece > best.min(axis=1, keepdims=True))
-    if not row.size:
-        return best, ids
-    counts = np.bincount(row, minlength=len(best))
-    hit = np.flatnonzero(counts)
-    k, extra = best.shape[1], int(counts.max())
-    slot = k + rows.within_group(counts)
-    place = (np.cumsum(counts > 0) - 1)[row]
-    wide = np.full((len(hit), k + extra), -np.inf, np.float32)
-    wide_ids = np.full((len(hit), k + extra), -1, np.int64)
-    wide[:, :k], wide_ids[:, :k] = best[hit], ids[hit]
-    wide[place, slot] = piece[row, column]
-    wide_ids[place, slot] = column + offset
-    kth = np.partition(wide, extra, axis=1)[:, extra, None]
-    keep, equal = wide > kth, wide == kth
-    keep |= equal & (np.cumsum(equal, axis=1) <= k - keep.sum(axis=1, keepdims=True))
-    best[hit] = wide[keep].reshape(-1, k)
-    ids[hit] = wide_ids[keep].reshape(-1, k)
-    return best, ids
+    def _exact(self, number: Ints) -> Ints:
+        """Keys [B, k] of queries by exact scores of the whole gallery, some rows at a time."""
+        wide = self._plan.gallery_rows
+        found = np.empty((len(number), self._k), np.int64)
+        for i, query in enumerate(number):
+            best = np.empty((1, 0), np.int64)
+            for first in range(0, len(self._gallery), wide):
+                part = slice(first, first + wide)
+                scores = similarity.all_scores(
+                    self._queries[query][None], self._gallery[part], self._metric
+                )
+                index = np.arange(first, first + scores.shape[1])[None]
+                keys = order.packed(scores, index)
+                if self._codes is not None:
+                    keys = keys[:, self._codes[1][part] != self._codes[0][query]]
+                best = order.first(np.concatenate([best, keys], axis=1), self._k)
+            found[i] = best[0]
+        return found

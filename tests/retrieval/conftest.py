@@ -53,21 +53,28 @@ def _rank(
     gallery: np.ndarray,
     query_ids: Sequence[Any] | None = None,
     gallery_ids: Sequence[Any] | None = None,
+    metric: str = "cosine",
 ) -> list[list[tuple[float, int]]]:
     """The whole ranking of each query as `(score, gallery index)`, best first."""
-    unit_gallery = [_unit(row) for row in gallery.tolist()]
+    sides = [side if metric == "cosine" else side.astype(np.float32) for side in (queries, gallery)]
+    queries_list, gallery_list = (
+        [_unit(row) if metric == "cosine" else row for row in side.tolist()] for side in sides
+    )
     rankings = []
-    for q, query in enumerate(queries.tolist()):
-        unit = _unit(query)
+    for q, query in enumerate(queries_list):
         ranking = []
-        for index, row in enumerate(unit_gallery):
+        for index, row in enumerate(gallery_list):
             if (
                 query_ids is not None
                 and gallery_ids is not None
                 and (query_ids[q] == gallery_ids[index])
             ):
                 continue
-            score = math.fsum(a * b for a, b in zip(unit, row, strict=True))
+            pairs = zip(query, row, strict=True)
+            if metric == "squared_euclidean":
+                score = -math.fsum((a - b) ** 2 for a, b in pairs) + 0.0
+            else:
+                score = math.fsum(a * b for a, b in pairs)
             ranking.append((float(np.float32(score)), index))
         rankings.append(sorted(ranking, key=lambda pair: (-pair[0], pair[1])))
     return rankings

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval import search
+from retrieval.screen_choice import ScreenName
+from retrieval.similarity import Similarity
 
 KINDS = ("normal", "ties", "near_ties", "crowd", "positive")
+METRICS: tuple[Similarity, ...] = ("cosine", "dot", "squared_euclidean")
+SCREENS: tuple[ScreenName, ...] = ("float32", "bfloat16")
+
+
+def _cut_small(patch: pytest.MonkeyPatch, gallery: int, queries: int, spare: int) -> None:
+    """Makes blocks and lists small, so that small galleries are cut up and lists overflow."""
+    patch.setattr(search, "_GALLERY_BLOCK", gallery)
+    patch.setattr(search, "_QUERY_BLOCK", queries)
+    patch.setattr(search, "_FIRST_PIECE", 4)
+    patch.setattr(search, "_LIST_SPARE", spare)
 
 
 def _padded(rankings: list[list[tuple[float, int]]], k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -28,7 +42,7 @@ def _ids(kind: str, numbers: np.ndarray) -> list:
     }[kind]
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_equals_the_oracle(data: st.DataObject, make_rows, rank):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
@@ -44,29 +58,38 @@ def test_equals_the_oracle(data: st.DataObject, make_rows, rank):
     if id_kind is not None:
         numbers = rng.integers(0, 9, len(queries)), rng.integers(0, 9, len(gallery))
         ids = tuple(_ids(id_kind, side) for side in numbers)
-    scores, indices = search.top_k(
-        queries,
-        gallery,
-        k,
-        query_ids=ids[0],
-        gallery_ids=ids[1],
-        block_rows=data.draw(st.integers(1, 64), label="block_rows"),
-        query_block_rows=data.draw(st.integers(1, 8), label="query_block_rows"),
-    )
+    metric: Similarity = data.draw(st.sampled_from(METRICS), label="metric")
+    with pytest.MonkeyPatch.context() as patch:
+        _cut_small(
+            patch,
+            2 ** data.draw(st.integers(0, 6), label="gallery block"),
+            2 ** data.draw(st.integers(0, 3), label="query block"),
+            data.draw(st.integers(0, 20), label="spare"),
+        )
+        scores, indices = search.top_k(
+            queries,
+            gallery,
+            k,
+            query_ids=ids[0],
+            gallery_ids=ids[1],
+            metric=metric,
+            screen=data.draw(st.sampled_from(SCREENS), label="screen"),
+        )
     assert scores.dtype == np.float32 and indices.dtype == np.int64
-    expected_scores, expected_indices = _padded(rank(queries, gallery, *ids), k)
+    expected_scores, expected_indices = _padded(rank(queries, gallery, *ids, metric=metric), k)
     np.testing.assert_array_equal(indices, expected_indices)
     np.testing.assert_array_equal(scores, expected_scores)
 
 
+@pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("dim", [64, 1000])
 @pytest.mark.parametrize("kind", KINDS)
-def test_against_plain_float64_cosines(kind: str, dim: int, make_rows):
+def test_against_plain_float64_cosines(kind: str, dim: int, screen: ScreenName, make_rows):
     """Larger than the oracle can rank: nothing better than the k-th is left out."""
     rng = np.random.default_rng(dim)
     gallery = make_rows(kind, 3000, dim, rng)
     queries = make_rows(kind, 40, dim, rng) if kind != "near_ties" else gallery[:40]
-    scores, indices = search.top_k(queries, gallery, 25, block_rows=700)
+    scores, indices = search.top_k(queries, gallery, 25, memory_mb=2, screen=screen)
     cosine = (queries / np.linalg.norm(queries, axis=1, keepdims=True)) @ (
         gallery / np.linalg.norm(gallery, axis=1, keepdims=True)
     ).T
@@ -81,25 +104,39 @@ def test_against_plain_float64_cosines(kind: str, dim: int, make_rows):
     assert (left_out.max(axis=1) <= scores[:, -1] + allowance).all()
 
 
-@pytest.mark.parametrize("blocks", [(1, 512), (97, 13), (500, 1), (256, 256)])
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_block_sizes_change_no_bit(kind: str, blocks: tuple[int, int], make_rows):
+def test_neither_blocks_nor_lists_nor_screens_change_a_bit(
+    kind: str, metric: Similarity, screen: ScreenName, make_rows
+):
     rng = np.random.default_rng(7)
     gallery = make_rows(kind, 500, 200, rng)
     ids = rng.permutation(500)
-    queries, query_ids = gallery[:100], ids[:100]
-    expected = search.top_k(queries, gallery, 20, query_ids=query_ids, gallery_ids=ids)
-    found = search.top_k(
-        queries,
-        gallery,
-        20,
-        query_ids=query_ids,
-        gallery_ids=ids,
-        block_rows=blocks[0],
-        query_block_rows=blocks[1],
-    )
-    np.testing.assert_array_equal(found[1], expected[1])
-    np.testing.assert_array_equal(found[0], expected[0])
+    queries = gallery[:20]
+    arguments: dict[str, Any] = {"query_ids": ids[:20], "gallery_ids": ids, "metric": metric}
+    expected = search.top_k(queries, gallery, 15, screen="float32", **arguments)
+    for sizes in ((16, 4, 1), (64, 16, 0), (256, 64, 30)):
+        with pytest.MonkeyPatch.context() as patch:
+            _cut_small(patch, *sizes)
+            found = search.top_k(queries, gallery, 15, screen=screen, **arguments)
+        np.testing.assert_array_equal(found[1], expected[1])
+        np.testing.assert_array_equal(found[0], expected[0])
+
+
+def test_far_from_the_origin_small_distances_count():
+    """Where ‖q‖² - 2 q·g + ‖g‖² in float32 would leave nothing of the difference."""
+    rng = np.random.default_rng(3)
+    gallery = (1e4 + rng.normal(size=(2000, 8))).astype(np.float32)
+    for screen in SCREENS:
+        scores, indices = search.top_k(
+            gallery[:50], gallery, 5, metric="squared_euclidean", screen=screen
+        )
+        distances = ((gallery[:50, None].astype(np.float64) - gallery) ** 2).sum(axis=2)
+        np.testing.assert_array_equal(indices, np.argsort(distances, axis=1, kind="stable")[:, :5])
+        np.testing.assert_allclose(
+            -scores, np.take_along_axis(distances, indices, axis=1), rtol=1e-6
+        )
 
 
 def test_shards_merge_to_the_whole(make_rows):
@@ -146,9 +183,10 @@ def test_merge_is_associative_commutative_and_sorted(a, b, c, k):
         np.testing.assert_array_equal(found[0], expected[0])
 
 
-def test_equal_scores_rank_by_index_across_blocks():
+def test_equal_scores_rank_by_index_across_blocks(monkeypatch):
+    _cut_small(monkeypatch, 64, 1, 0)
     gallery = np.tile([[2.0, 0.0], [0.0, 1.0]], (300, 1))
-    _, indices = search.top_k([[1.0, 0.0]], gallery, 300, block_rows=64)
+    _, indices = search.top_k([[1.0, 0.0]], gallery, 300)
     assert indices[0].tolist() == list(range(0, 600, 2))
 
 
@@ -179,9 +217,7 @@ def test_an_empty_gallery_and_no_queries():
 
 
 def test_zero_rows_have_cosine_zero_with_everything():
-    scores, indices = search.top_k(
-        [[0.0, 0.0], [1.0, 0.0]], [[-1, 0], [0, 0], [1, 0]], 3, block_rows=2
-    )
+    scores, indices = search.top_k([[0.0, 0.0], [1.0, 0.0]], [[-1, 0], [0, 0], [1, 0]], 3)
     assert indices.tolist() == [[0, 1, 2], [2, 1, 0]]
     assert scores.tolist() == [[0.0, 0.0, 0.0], [1.0, 0.0, -1.0]]
 
@@ -195,9 +231,12 @@ def test_inputs_are_left_alone():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"metric": "dot", "queries": [[1.0, np.inf]]}, "queries row 0 holds NaN or infinity"),
         ({"k": 0}, "k must be at least 1, got 0"),
-        ({"block_rows": 0}, "block_rows must be at least 1"),
-        ({"query_block_rows": -1}, "query_block_rows must be at least 1, got -1"),
+        ({"memory_mb": 0}, "k=1 neighbours needs at least .* MB of memory for each thread"),
+        ({"metric": "angle"}, "similarity must be one of cosine, dot, squared_euclidean; got 'an"),
+        ({"screen": "int4"}, "screen must be one of auto, float32, bfloat16; got 'int4'"),
+        ({"metric": "dot", "gallery": [[1.0, 1e19]]}, "gallery row 0 .* longer than 1e18"),
         ({"query_ids": [1]}, "must be given together"),
         ({"gallery_ids": [1, 2]}, "must be given together"),
         ({"query_ids": [1], "gallery_ids": [1]}, r"gallery_ids must have shape \(2,\)"),

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from retrieval import rows, search, tf_search
+from retrieval.similarity import Similarity
 
 KINDS = ("normal", "ties", "near_ties", "crowd", "positive")
 
@@ -20,24 +21,32 @@ def _assert_same(found: tuple, expected: tuple) -> None:
     np.testing.assert_array_equal(np.asarray(scores), expected[0])
 
 
+@pytest.mark.parametrize("metric", ["cosine", "dot", "squared_euclidean"])
 @pytest.mark.parametrize("k", [1, 7, 40])
 @pytest.mark.parametrize("size", [0, 1, 30, 500])
 @pytest.mark.parametrize("kind", KINDS)
-def test_equals_numpy(kind: str, size: int, k: int, make_rows):
+def test_equals_numpy(kind: str, size: int, k: int, metric: Similarity, make_rows):
     rng = np.random.default_rng(size + k)
     queries, gallery = make_rows(kind, 9, 24, rng), make_rows(kind, size, 24, rng)
     if kind == "near_ties" and size:
         queries = gallery[rng.integers(0, size, 9)]
     queries[3] = 0.0
-    expected = search.top_k(queries, gallery, k)
     for dtype in (np.float64, np.float32):
-        if dtype == np.float32:
-            queries, gallery = queries.astype(dtype), gallery.astype(dtype)
-            expected = search.top_k(queries, gallery, k)
+        queries, gallery = queries.astype(dtype), gallery.astype(dtype)
+        expected = search.top_k(queries, gallery, k, metric=metric)
         for block_rows in (64, 4096):
-            _assert_same(tf_search.top_k_tf(queries, gallery, k, block_rows), expected)
+            found = tf_search.top_k_tf(queries, gallery, k, block_rows, metric=metric)
+            _assert_same(found, expected)
+
+
+@pytest.mark.parametrize("size", [1, 500])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_gallery_of_unit_rows_is_searched_as_it_is(kind: str, size: int, make_rows):
+    rng = np.random.default_rng(size)
+    queries, gallery = make_rows(kind, 9, 24, rng), make_rows(kind, size, 24, rng)
+    expected = search.top_k(queries, gallery, 7)
     unit = tf.constant(rows.unit_rows(gallery))
-    _assert_same(tf_search.top_k_tf(queries, unit, k, gallery_is_unit=True), expected)
+    _assert_same(tf_search.top_k_tf(queries, unit, 7, gallery_is_unit=True), expected)
 
 
 def test_unit_rows_equal_numpy():
@@ -96,6 +105,8 @@ def test_a_query_that_is_not_finite_raises():
     [
         ({"k": 0}, "k must be at least 1"),
         ({"block_rows": 0}, "block_rows must be at least 1"),
+        ({"metric": "angle"}, "similarity must be one of"),
+        ({"metric": "dot", "gallery_is_unit": True}, "gallery_is_unit is for the cosine, not for"),
         ({"queries": [1.0, 0.0]}, r"queries must have shape \[rows, dim\]"),
         ({"gallery": [[1.0]]}, "queries have dim 2, gallery has dim 1"),
     ],

@@ -1,0 +1,209 @@
+"""Approximate scores of many pairs at once, with a proven bound of their error.
+
+Not the scores that a search returns (`similarity.py`): with these it finds out which few pairs are
+worth an exact score.
+
+By the inequality of Cauchy and Schwarz, rows q and g that were rounded to q̃ and g̃ have a product
+that is wrong by at most ‖q − q̃‖ ‖g‖ + ‖q̃‖ ‖g − g̃‖, and these norms are measured. Adding up D
+products in float32, in whatever order, adds at most γ ‖q̃‖ ‖g̃‖ with γ = D u / (1 − D u), u = 2⁻²⁴
+(Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition, section 3.1). And as exact
+scores are rounded to float32 in the end, and equal ones then rank by index, u times the largest
+score belongs to the bound.
+
+For squared Euclidean distances ‖q − g‖² ranks as 2 (‖g‖²/2 − q · g), so rows get columns that bring
+in −‖g‖²/2: three, each with the bits that the coarser format leaves over of the one before. The
+mean of the gallery is subtracted first, which changes no distance and makes the numbers small.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from retrieval.similarity import Floats, Similarity
+
+Ints = npt.NDArray[np.int64]
+Scores = npt.NDArray[Any]
+
+_ROUNDING = 2.0**-24
+# Parts of -‖g‖²/2, each of 8 bits or more.
+_PARTS = 3
+# Products that are flushed to zero, and the roundings of the bound itself.
+_UNDERFLOW, _SLACK = 1e-30, 1.001
+
+
+def rounding_bound(terms: int) -> float:
+    """γ of so many terms in float32: see above."""
+    return terms * _ROUNDING / (1.0 - terms * _ROUNDING)
+
+
+class Float32Screen:
+    """Products in float32 by NumPy's BLAS.
+
+    Attributes:
+        error: Bound of the error of each query's scores, float64 [Q].
+        relative: A share of the score by which it may be wrong on top of that.
+
+    >>> rows = np.eye(2, dtype=np.float32)
+    >>> screen = Float32Screen(rows, rows, "dot", block_rows=2)
+    >>> screen.scores(screen.query_rows(0, 2), 0, None).tolist(), bool(screen.error.max() < 1e-6)
+    ([[1.0, 0.0], [0.0, 1.0]], True)
+    """
+
+    relative = 0.0
+
+    def __init__(
+        self, queries: Floats, gallery: Floats, similarity: Similarity, block_rows: int
+    ) -> None:
+        """Prepares both sides.
+
+        Args:
+            queries: Of `similarity.comparable_rows`, [Q, D].
+            gallery: Likewise, [N, D].
+            similarity: That of the rows.
+            block_rows: Gallery rows of a block W, the last of which may be shorter.
+        """
+        self._block_rows, self._rows = block_rows, len(gallery)
+        center = None
+        if similarity == "squared_euclidean":
+            center = gallery.mean(axis=0, dtype=np.float64) if len(gallery) else 0.0
+        same = queries is gallery and center is None
+        self._gallery, (short, lost, extra, rest) = self._prepared(gallery, center, is_query=False)
+        self._queries, (norm, own, _, _) = (
+            (self._gallery, (short, lost, extra, rest))
+            if same
+            else self._prepared(queries, center, is_query=True)
+        )
+        longest, most, heaviest = (values.max(initial=0.0) for values in (short, lost, extra))
+        gamma = rounding_bound(queries.shape[1] + _PARTS)
+        reach = norm * longest if center is None else (norm + longest + own + most) ** 2
+        self.error = _UNDERFLOW + _SLACK * (
+            own * (longest + most)
+            + norm * most
+            + rest.max(initial=0.0)
+            + gamma * (norm * longest + 2.0 * heaviest)
+            + _ROUNDING * reach
+        )
+
+    def _prepared(self, rows: Floats, center: Any, *, is_query: bool) -> tuple[Any, Any]:
+        """Rounded rows, in blocks; and of each row, in float64, [4, N].
+
+        The norm of what it was rounded to, the norm of what rounding took away, the length of its
+        additional columns, and what rounding took from these.
+        """
+        blocks, about = [], [np.empty((4, 0))]
+        for start in range(0, len(rows), self._block_rows):
+            exact: npt.NDArray[Any] = rows[start : start + self._block_rows]
+            if center is not None:
+                exact = exact.astype(np.float64) - center
+            block, back = self._rounded(exact)
+            added = rest = np.zeros(len(exact))
+            if center is not None:
+                columns = np.ones((len(exact), _PARTS))
+                if not is_query:
+                    added = 0.5 * np.einsum("nd,nd->n", exact, exact)
+                    rest = -added
+                    for part in range(_PARTS):
+                        columns[:, part] = self._rounded(rest[:, None])[1][:, 0]
+                        rest = rest - columns[:, part]
+                block, _ = self._rounded(np.concatenate([back, columns], axis=1))
+            blocks.append(block)
+            about.append(np.stack([_norms(back), _norms(exact - back), added, np.abs(rest)]))
+        return blocks, np.concatenate(about, axis=1)
+
+    def _rounded(self, exact: npt.NDArray[Any]) -> tuple[Any, npt.NDArray[np.float64]]:
+        """Rows in the screen's format, and what they are in float64."""
+        rounded = np.asarray(exact, np.float32)
+        return rounded, rounded.astype(np.float64)
+
+    def query_rows(self, start: int, stop: int) -> Any:
+        """Prepared queries; `start` and `stop` lie in one block of them."""
+        block, first = divmod(start, self._block_rows)
+        return self._queries[block][first : first + stop - start]
+
+    def scores(self, queries: Any, block: int, buffer: Scores | None) -> Scores:
+        """Approximate scores of queries and a block of the gallery.
+
+        Args:
+            queries: Of `query_rows`, B of them.
+            block: Number of the block.
+            buffer: What this returned before, to be used again.
+
+        Returns:
+            [B, W], in the format that the following methods take.
+        """
+        gallery = self._gallery[block]
+        if buffer is None or buffer.shape != (len(queries), len(gallery)):
+            buffer = np.empty((len(queries), len(gallery)), np.float32)
+        return np.matmul(queries, gallery.T, out=buffer)
+
+    def kth(self, scores: Scores, k: int) -> Floats:
+        """The k-th largest of each row of scores, [B]; k is at most their number."""
+        place = scores.shape[1] - k
+        return np.partition(scores, place, axis=1)[:, place]
+
+    def at_least(self, scores: Scores, threshold: Floats) -> tuple[Ints, Ints, Floats]:
+        """Rows, columns and scores of those not below their row's threshold [B], by row.
+
+        Those may be among them that are below by a rounding.
+        """
+        row, column = np.divmod(np.flatnonzero(scores >= threshold[:, None]), scores.shape[1])
+        return row, column, scores[row, column]
+
+
+class Bfloat16Screen(Float32Screen):
+    """Products of bfloat16 by TensorFlow, for processors with matrix units for them.
+
+    Scores come out as bfloat16 too, whose bits, read as an int16, order like the number where it is
+    positive.
+    """
+
+    # Half a unit in the last of 8 bits, of a number that is itself off by so much.
+    relative = 1.02 * 2.0**-9
+
+    def _rounded(self, exact: npt.NDArray[Any]) -> tuple[Any, npt.NDArray[np.float64]]:
+        import tensorflow as tf
+
+        rounded = tf.cast(tf.constant(exact, tf.float32), tf.bfloat16)
+        return rounded, tf.cast(rounded, tf.float64).numpy()
+
+    def scores(self, queries: Any, block: int, buffer: Scores | None) -> Scores:
+        """See `Float32Screen.scores`; int16."""
+        import tensorflow as tf
+
+        product = tf.matmul(queries, self._gallery[block], transpose_b=True)
+        return np.asarray(memoryview(tf.bitcast(product, tf.int16)))
+
+    def kth(self, scores: Scores, k: int) -> Floats:
+        """See `Float32Screen.kth`."""
+        place = scores.shape[1] - k
+        return _to_float32(_ordered(np.partition(_ordered(scores), place, axis=1)[:, place]))
+
+    def at_least(self, scores: Scores, threshold: Floats) -> tuple[Ints, Ints, Floats]:
+        """See `Float32Screen.at_least`."""
+        # Cutting bits off brings a number nearer to zero: up, where it is negative.
+        bits = (threshold.view(np.int32) >> 16).astype(np.int16)
+        negative = bits < 0
+        if negative.any():
+            lowest = _ordered(bits)
+            lowest -= negative & (lowest > np.iinfo(np.int16).min)
+            hit = _ordered(scores) >= lowest[:, None]
+        else:
+            hit = scores >= bits[:, None]
+        row, column = np.divmod(np.flatnonzero(hit), scores.shape[1])
+        return row, column, _to_float32(scores[row, column])
+
+
+def _norms(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.sqrt(np.einsum("nd,nd->n", rows, rows))
+
+
+def _ordered(bits: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+    """Bits of bfloat16 numbers to integers that order like them, and back."""
+    return bits ^ ((bits >> 15) & np.int16(0x7FFF))
+
+
+def _to_float32(bits: npt.NDArray[np.int16]) -> Floats:
+    return (bits.astype(np.int32) << 16).view(np.float32)
