@@ -28,12 +28,34 @@ the means.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from retrieval.ranks import relevant_ranks
+from retrieval import leading_ranks
+from retrieval.ranks import Comparison, RelevantRanks, comparison, relevant_ranks
+
+CUT_OFF_METRICS = ("recall", "precision", "average_precision", "ndcg")
+NEAREST = "mean_reciprocal_rank"
+RANKING_METRICS = ("map_at_r", "r_precision", "mean_average_precision", NEAREST)
+# Lists as long as this share of the gallery cost as much as whole rankings.
+_LIST_SHARE = 8
+
+
+def metric_names(ks: Sequence[int]) -> list[str]:
+    """The keys of all metrics, given the cut-offs.
+
+    Raises:
+        ValueError: A k < 1.
+
+    >>> metric_names([1])[:5]
+    ['recall_at_1', 'precision_at_1', 'average_precision_at_1', 'ndcg_at_1', 'map_at_r']
+    """
+    for k in ks:
+        if k < 1:
+            raise ValueError(f"every k of ks must be at least 1, got {k}")
+    return [f"{kind}_at_{k}" for k in ks for kind in CUT_OFF_METRICS] + list(RANKING_METRICS)
 
 
 def per_query_metrics(
@@ -44,13 +66,17 @@ def per_query_metrics(
     gallery_labels: npt.ArrayLike,
     gallery_ids: npt.ArrayLike | None,
     ks: Sequence[int] = (1, 5, 10),
+    *,
+    names: Collection[str] | None = None,
+    memory_mb: float = 256,
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """All metrics of the table above for each query.
+    """Metrics of the table above for each query.
 
     Relevant is what has the query's label. A pair with equal ids is excluded; ties in cosine rank
     by lower gallery index. The values of a query do not depend on the other queries, so a batch of
     queries can be given at a time (the gallery has to be whole). Memory is bounded: no Q x N
-    matrix is kept.
+    matrix is kept. All but `mean_average_precision` need only the first of each ranking, and
+    without it the others come several times as fast.
 
     Args:
         query_embeddings: [Q, D] real numbers; L2-normalised here, zero rows stay zero.
@@ -60,12 +86,15 @@ def per_query_metrics(
         gallery_labels: [N].
         gallery_ids: [N]; given together with `query_ids` or not at all.
         ks: The cut-offs of the metrics that have one.
+        names: Keys of the metrics wanted; None for all.
+        memory_mb: See `search.top_k`.
 
     Returns:
         By metric, float64, [Q]; NaN where the query has no relevant item.
 
     Raises:
-        ValueError: a k < 1, wrong shapes, different dims, NaN or infinity in a row.
+        ValueError: a k < 1, no name or one that is no key for these ks, too little memory, wrong
+            shapes, different dims, NaN or infinity in a row.
         TypeError: labels or ids are floats, or bytes on one side and str on the other.
 
     >>> values = per_query_metrics([[1, 0], [0, 1]], ["a", "z"], None,
@@ -79,10 +108,12 @@ def per_query_metrics(
      'map_at_r': [0.25, nan], 'r_precision': [0.5, nan],
      'mean_average_precision': [0.5833, nan], 'mean_reciprocal_rank': [0.5, nan]}
     """
-    for k in ks:
-        if k < 1:
-            raise ValueError(f"every k of ks must be at least 1, got {k}")
-    query, rank, relevant = relevant_ranks(
+    known = metric_names(ks)
+    wanted = known if names is None else [name for name in known if name in names]
+    unknown = set(names or ()) - set(known)
+    if unknown or not wanted:
+        raise ValueError(f"names must be some of {', '.join(known)}; got {sorted(names or ())}")
+    compared = comparison(
         query_embeddings,
         query_labels,
         query_ids,
@@ -90,8 +121,57 @@ def per_query_metrics(
         gallery_labels,
         gallery_ids,
     )
-    first_of_query = np.cumsum(relevant) - relevant
-    nth = np.arange(len(query)) - first_of_query[query] + 1
+    parts, relevant, nearest = [], [], []
+    for ranks in _rank_blocks(compared, ks, wanted, memory_mb):
+        parts.append(_of_ranks(ranks, ks, wanted))
+        relevant.append(ranks.relevant)
+        nearest.append(ranks.nearest)
+    values = {
+        name: np.concatenate([np.empty(0), *(part[name] for part in parts)])
+        for name in wanted
+        if name != NEAREST
+    }
+    if NEAREST in wanted:
+        none = np.empty(0, np.int64)
+        counts, first = np.concatenate([none, *relevant]), np.concatenate([none, *nearest])
+        values[NEAREST] = _reciprocal_ranks(compared, counts, first)
+    return values
+
+
+def _rank_blocks(
+    compared: Comparison, ks: Sequence[int], names: Collection[str], memory_mb: float
+) -> Iterator[RelevantRanks]:
+    """As many ranks as the metrics need, some queries at a time."""
+    longest = leading_ranks.relevant_counts(compared.labels, compared.ids).max(initial=0)
+    depth = max([1, *(k for k in ks for kind in CUT_OFF_METRICS if f"{kind}_at_{k}" in names)])
+    if "map_at_r" in names or "r_precision" in names:
+        depth = max(depth, int(longest))
+    if "mean_average_precision" in names or depth * _LIST_SHARE > len(compared.gallery):
+        return relevant_ranks(compared)
+    return leading_ranks.leading_ranks(compared, depth, memory_mb=memory_mb)
+
+
+def _reciprocal_ranks(
+    compared: Comparison, relevant: npt.NDArray[np.int64], nearest: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Of the nearest relevant items; those whose rank is 0 so far are counted out."""
+    late = np.flatnonzero((relevant > 0) & (nearest == 0))
+    if len(late):
+        ids = (compared.ids[0][late], compared.ids[1]) if compared.ids is not None else None
+        labels = compared.labels[0][late], compared.labels[1]
+        nearest[late] = leading_ranks.nearest_ranks(
+            Comparison(compared.queries[late], compared.gallery, labels, ids)
+        )
+    return np.where(relevant > 0, 1.0 / np.maximum(nearest, 1), np.nan)
+
+
+def _of_ranks(
+    ranks: RelevantRanks, ks: Sequence[int], names: Collection[str]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """The metrics but `NEAREST`; ranks beyond what they need may be missing."""
+    query, rank, relevant, _ = ranks
+    counts = np.bincount(query, minlength=len(relevant))
+    nth = np.arange(len(query)) - (np.cumsum(counts) - counts)[query] + 1
     size = relevant[query]
 
     def total(values: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
@@ -112,8 +192,7 @@ def per_query_metrics(
     results["map_at_r"] = total(precision * (rank <= size) / size)
     results["r_precision"] = total((rank <= size) / size)
     results["mean_average_precision"] = total(precision / size)
-    results["mean_reciprocal_rank"] = total((nth == 1) / rank)
-    return results
+    return {name: results[name] for name in names if name != NEAREST}
 
 
 def retrieval_metrics(
@@ -123,8 +202,10 @@ def retrieval_metrics(
     gallery_labels: npt.ArrayLike | None = None,
     *,
     ks: Sequence[int] = (1, 5, 10),
+    names: Collection[str] | None = None,
     query_ids: npt.ArrayLike | None = None,
     gallery_ids: npt.ArrayLike | None = None,
+    memory_mb: float = 256,
 ) -> dict[str, float]:
     """The means of `per_query_metrics` over the queries that have a relevant item.
 
@@ -137,8 +218,10 @@ def retrieval_metrics(
         gallery_embeddings: [N, D], or None for leave-one-out.
         gallery_labels: [N]; given together with `gallery_embeddings`.
         ks: The cut-offs of the metrics that have one.
+        names: Keys of the metrics wanted; None for all.
         query_ids: [Q] integers or strings, or None.
         gallery_ids: [N]; only with a gallery, and together with `query_ids`.
+        memory_mb: See `search.top_k`.
 
     Returns:
         By metric, the mean (NaN if no query has a relevant item); and `queries`, how many there
@@ -171,8 +254,11 @@ def retrieval_metrics(
         gallery_labels,
         gallery_ids,
         ks,
+        names=names,
+        memory_mb=memory_mb,
     )
-    answered = ~np.isnan(values["mean_reciprocal_rank"])
+    # All are NaN for the same queries.
+    answered = ~np.isnan(next(iter(values.values())))
     means = {
         name: float(value[answered].mean()) if answered.any() else float("nan")
         for name, value in values.items()

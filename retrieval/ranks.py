@@ -6,16 +6,20 @@ only relevant items are ranked, so neither an N x N matrix nor an N x N list of 
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from retrieval import rows
+from retrieval.parallel import in_threads
 
 Ints = npt.NDArray[np.int64]
 
-_STRIP_ELEMENTS = 8_000_000
+# Of each thread.
+_STRIP_ELEMENTS = 4_000_000
 _STRIP_QUERIES = 512
 # A sort key is query (18 bits), score (32 bits), column of the block (13 bits).
 _BLOCK_COLUMNS = 4096
@@ -29,26 +33,40 @@ class RelevantRanks(NamedTuple):
         query: Which query each rank belongs to, int64, [P], ascending.
         rank: From 1, int64, [P], ascending within a query.
         relevant: R, the number of relevant items of each query, int64, [Q].
+        nearest: Rank of the nearest relevant item of each query, int64, [Q]; 0 without one.
     """
 
     query: Ints
     rank: Ints
     relevant: Ints
+    nearest: Ints
 
 
-def relevant_ranks(
+class Comparison(NamedTuple):
+    """Queries and a gallery, ready to be compared.
+
+    Attributes:
+        queries: Unit rows, float32 [Q, D].
+        gallery: Unit rows, float32 [N, D].
+        labels: Codes of the queries [Q] and the gallery [N], see `rows.paired_codes`.
+        ids: Likewise, or None to exclude nothing.
+    """
+
+    queries: npt.NDArray[np.float32]
+    gallery: npt.NDArray[np.float32]
+    labels: tuple[Ints, Ints]
+    ids: tuple[Ints, Ints] | None
+
+
+def comparison(
     query_embeddings: npt.ArrayLike,
     query_labels: npt.ArrayLike,
     query_ids: npt.ArrayLike | None,
     gallery_embeddings: npt.ArrayLike,
     gallery_labels: npt.ArrayLike,
     gallery_ids: npt.ArrayLike | None,
-) -> RelevantRanks:
-    """Ranks every gallery item that has the query's label.
-
-    The rank of an item is 1 plus the number of items with a higher cosine, or with the same cosine
-    and a lower gallery index. A pair with equal ids is neither ranked nor counted. Scores are the
-    exact ones of `rows.exact_scores`, so the result does not depend on how queries are batched.
+) -> Comparison:
+    """Checks and prepares what is compared.
 
     Args:
         query_embeddings: [Q, D] real numbers.
@@ -58,15 +76,9 @@ def relevant_ranks(
         gallery_labels: [N].
         gallery_ids: [N], or None.
 
-    Returns:
-        See `RelevantRanks`.
-
     Raises:
         ValueError: wrong shapes, different dims, NaN or infinity, ids for one side only.
         TypeError: labels or ids are floats, or bytes on one side and str on the other.
-
-    >>> relevant_ranks([[1, 0]], [7], None, [[1, 0], [1, 1], [0, 1]], [8, 7, 7], None).rank.tolist()
-    [2, 3]
     """
     queries, gallery = rows.paired_unit_rows(query_embeddings, gallery_embeddings)
     sizes = len(queries), len(gallery)
@@ -76,9 +88,27 @@ def relevant_ranks(
         raise ValueError("query_ids and gallery_ids must be given together")
     if query_ids is not None and gallery_ids is not None:
         ids = rows.paired_codes(query_ids, gallery_ids, *sizes, "ids")
+    return Comparison(queries, gallery, labels, ids)
+
+
+def relevant_ranks(compared: Comparison) -> Iterator[RelevantRanks]:
+    """Ranks every gallery item that has the query's label, some queries at a time.
+
+    The rank of an item is 1 plus the number of items with a higher cosine, or with the same cosine
+    and a lower gallery index. A pair with equal ids is neither ranked nor counted. Scores are the
+    exact ones of `rows.exact_scores`, so the result does not depend on how queries are batched.
+
+    Yields:
+        The ranks of consecutive queries, counted from 0 each time.
+
+    >>> pair = [[1, 0]], [7], None, [[1, 0], [1, 1], [0, 1]], [8, 7, 7], None
+    >>> [part.rank.tolist() for part in relevant_ranks(comparison(*pair))]
+    [[2, 3]]
+    """
+    queries, gallery, labels, ids = compared
     strip = int(np.clip(_STRIP_ELEMENTS // max(1, len(gallery)), 1, _STRIP_QUERIES))
-    query_parts, rank_parts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for start in range(0, len(queries), strip):
+
+    def rank_strip(start: int) -> RelevantRanks:
         part = slice(start, start + strip)
         query, item = rows.equal_pairs(labels[0][part], labels[1])
         scores = _strip_scores(queries[part], gallery)
@@ -88,12 +118,17 @@ def relevant_ranks(
             query, item = query[keep], item[keep]
         rank = _ranks_in_strip(scores, query, item)
         order = np.lexsort((rank, query))
-        query_parts.append(query[order] + start)
-        rank_parts.append(rank[order])
-    query = np.concatenate(query_parts)
-    return RelevantRanks(
-        query, np.concatenate(rank_parts), np.bincount(query, minlength=len(queries))
-    )
+        return of_sorted(query[order], rank[order], len(scores))
+
+    return in_threads(rank_strip, range(0, len(queries), strip), os.cpu_count() or 1)
+
+
+def of_sorted(query: Ints, rank: Ints, count: int) -> RelevantRanks:
+    """Ranks [P] of `count` queries, ascending by query and then by rank."""
+    relevant = np.bincount(query, minlength=count)
+    nearest = np.zeros(count, np.int64)
+    nearest[relevant > 0] = rank[(np.cumsum(relevant) - relevant)[relevant > 0]]
+    return RelevantRanks(query, rank, relevant, nearest)
 
 
 def _strip_scores(

@@ -14,16 +14,15 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import threadpoolctl
 
 from retrieval import order, rows, similarity
 from retrieval.candidates import Candidates
+from retrieval.parallel import in_threads
 from retrieval.screen import Float32Screen
 from retrieval.screen_choice import ScreenName, choose_screen
 from retrieval.similarity import Floats, Similarity
@@ -143,7 +142,7 @@ def nearest_blocks(
     threads = os.cpu_count() or 1
     plan = _plan(len(left), len(right), k, memory_mb * 1e6 / threads)
     job = _Job(left, right, codes, k, metric, plan, screen)
-    return _in_threads(job.search, range(0, len(left), plan.query_rows), threads)
+    return in_threads(job.search, range(0, len(left), plan.query_rows), threads)
 
 
 def merge_top_k(
@@ -205,25 +204,6 @@ def _plan(queries: int, gallery: int, k: int, memory: float) -> _Plan:
 def _power_of_two(number: int) -> int:
     """The smallest power of two that is not below the number."""
     return 1 << (number - 1).bit_length()
-
-
-def _in_threads(search: Callable[[int], Nearest], starts: range, threads: int) -> Iterator[Nearest]:
-    """Results in order; no more of them wait than there are threads."""
-    if len(starts) < 2 or threads < 2:
-        yield from map(search, starts)
-        return
-    # Products of several blocks at a time use the cores better than those of one by all of them.
-    with (
-        threadpoolctl.threadpool_limits(1, "blas"),
-        ThreadPoolExecutor(threads) as pool,
-    ):
-        waiting: list[Future[Nearest]] = []
-        for start in starts:
-            waiting.append(pool.submit(search, start))
-            if len(waiting) > threads:
-                yield waiting.pop(0).result()
-        while waiting:
-            yield waiting.pop(0).result()
 
 
 class _Job:

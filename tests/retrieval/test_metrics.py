@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retrieval import leading_ranks, metrics
 from retrieval.metrics import per_query_metrics, retrieval_metrics
-from retrieval.ranks import relevant_ranks
+from retrieval.ranks import RelevantRanks, comparison, relevant_ranks
 
 KINDS = ("normal", "ties", "near_ties", "crowd", "positive")
 KS = (1, 3, 100)
@@ -129,6 +130,45 @@ def test_queries_can_be_given_a_batch_at_a_time(make_rows):
             np.testing.assert_array_equal(batch[name], values[part])
 
 
+LISTS = ("recall_at_5", "ndcg_at_1", "map_at_r", "r_precision", "mean_reciprocal_rank")
+
+
+@settings(max_examples=100)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    kind=st.sampled_from(("normal", "ties", "near_ties", "crowd")),
+    names=st.sets(st.sampled_from(LISTS), min_size=1),
+    with_ids=st.booleans(),
+)
+def test_metrics_of_the_first_ranks_equal_those_of_all(seed, kind, names, with_ids, make_rows):
+    """Small classes, so that lists suffice, in a gallery of several blocks."""
+    rng = np.random.default_rng(seed)
+    gallery, labels = make_rows(kind, 300, 3, rng), rng.integers(0, 60, 300)
+    picked = rng.permutation(300)[:40]
+    # Some have no relevant item, some have only one that is far away.
+    query_labels = np.where(rng.random(40) < 0.3, rng.integers(0, 70, 40), labels[picked])
+    ids = (picked, np.arange(300)) if with_ids else (None, None)
+    arguments = (gallery[picked], query_labels, ids[0], gallery, labels, ids[1], (1, 5))
+    expected = per_query_metrics(*arguments)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(leading_ranks, "_GALLERY_BLOCK", 64)
+        patch.setattr(leading_ranks, "_QUERY_BLOCK", 16)
+        # Ranks of the whole gallery are not to be asked for.
+        patch.setattr(metrics, "relevant_ranks", None)
+        found = per_query_metrics(*arguments, names=names)
+    assert list(found) == [name for name in expected if name in names]
+    for name, values in found.items():
+        np.testing.assert_array_equal(values, expected[name], err_msg=name)
+
+
+def test_large_classes_take_the_ranks_of_the_whole_gallery(monkeypatch):
+    rng = np.random.default_rng(1)
+    rows, labels = rng.normal(size=(60, 4)), rng.integers(0, 2, 60)
+    expected = retrieval_metrics(rows, labels)
+    monkeypatch.setattr(leading_ranks, "leading_ranks", None)
+    assert retrieval_metrics(rows, labels, names=["map_at_r"])["map_at_r"] == expected["map_at_r"]
+
+
 def test_ranks_across_many_blocks_and_strips(make_rows):
     """More gallery rows than a block of `ranks.py` holds, more queries than its strip."""
     rng = np.random.default_rng(6)
@@ -136,7 +176,8 @@ def test_ranks_across_many_blocks_and_strips(make_rows):
     queries = gallery[rng.integers(0, len(gallery), 600)]
     labels = rng.integers(0, 1500, len(gallery))
     query_labels = rng.integers(0, 1500, len(queries))
-    found = relevant_ranks(queries, query_labels, None, gallery, labels, None)
+    parts = relevant_ranks(comparison(queries, query_labels, None, gallery, labels, None))
+    found = RelevantRanks(*map(np.concatenate, zip(*parts, strict=True)))
     np.testing.assert_array_equal(
         found.relevant, (query_labels[:, None] == labels[None]).sum(axis=1)
     )
@@ -207,6 +248,12 @@ def test_an_empty_gallery_answers_nothing(ids: dict):
     ("arguments", "error", "message"),
     [
         ({"ks": (0,)}, ValueError, "every k of ks must be at least 1, got 0"),
+        (
+            {"names": ["recall_at_2"]},
+            ValueError,
+            r"names must be some of .*; got \['recall_at_2'\]",
+        ),
+        ({"names": []}, ValueError, "names must be some of"),
         ({"gallery_embeddings": [[1.0]]}, ValueError, "given together"),
         ({"gallery_labels": [1]}, ValueError, "given together"),
         ({"gallery_ids": [1, 2]}, ValueError, "leave-one-out uses query_ids"),
