@@ -121,20 +121,15 @@ def per_query_metrics(
         gallery_labels,
         gallery_ids,
     )
-    parts, relevant, nearest = [], [], []
+    parts, late, first = [], [np.empty(0, np.int64)], 0
     for ranks in _rank_blocks(compared, ks, wanted, memory_mb):
-        parts.append(_of_ranks(ranks, ks, wanted))
-        relevant.append(ranks.relevant)
-        nearest.append(ranks.nearest)
-    values = {
-        name: np.concatenate([np.empty(0), *(part[name] for part in parts)])
-        for name in wanted
-        if name != NEAREST
-    }
+        parts.append(metrics_of_ranks(ranks, ks, wanted))
+        late.append(first + np.flatnonzero((ranks.relevant > 0) & (ranks.nearest == 0)))
+        first += len(ranks.relevant)
+    values = {name: np.concatenate([np.empty(0), *(p[name] for p in parts)]) for name in wanted}
     if NEAREST in wanted:
-        none = np.empty(0, np.int64)
-        counts, first = np.concatenate([none, *relevant]), np.concatenate([none, *nearest])
-        values[NEAREST] = _reciprocal_ranks(compared, counts, first)
+        which = np.concatenate(late)
+        values[NEAREST][which] = 1.0 / _nearest_ranks(compared, which)
     return values
 
 
@@ -151,25 +146,35 @@ def _rank_blocks(
     return leading_ranks.leading_ranks(compared, depth, memory_mb=memory_mb)
 
 
-def _reciprocal_ranks(
-    compared: Comparison, relevant: npt.NDArray[np.int64], nearest: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
-    """Of the nearest relevant items; those whose rank is 0 so far are counted out."""
-    late = np.flatnonzero((relevant > 0) & (nearest == 0))
-    if len(late):
-        ids = (compared.ids[0][late], compared.ids[1]) if compared.ids is not None else None
-        labels = compared.labels[0][late], compared.labels[1]
-        nearest[late] = leading_ranks.nearest_ranks(
-            Comparison(compared.queries[late], compared.gallery, labels, ids)
-        )
-    return np.where(relevant > 0, 1.0 / np.maximum(nearest, 1), np.nan)
+def _nearest_ranks(compared: Comparison, which: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Ranks of the nearest relevant items of some queries, each of which has one."""
+    ids = (compared.ids[0][which], compared.ids[1]) if compared.ids is not None else None
+    labels = compared.labels[0][which], compared.labels[1]
+    return leading_ranks.nearest_ranks(
+        Comparison(compared.queries[which], compared.gallery, labels, ids)
+    )
 
 
-def _of_ranks(
+def metrics_of_ranks(
     ranks: RelevantRanks, ks: Sequence[int], names: Collection[str]
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """The metrics but `NEAREST`; ranks beyond what they need may be missing."""
-    query, rank, relevant, _ = ranks
+    """The metrics of queries whose relevant items' ranks are known.
+
+    Args:
+        ranks: Those beyond what the metrics need may be missing.
+        ks: The cut-offs of the metrics that have one.
+        names: Keys of the metrics wanted.
+
+    Returns:
+        By metric, float64, [Q]; NaN where the query has no relevant item.
+
+    >>> one = np.array([1])
+    >>> ranks = RelevantRanks(query=np.array([0, 0]), rank=np.array([2, 3]), relevant=one + 1,
+    ...                       nearest=one + 1)
+    >>> metrics_of_ranks(ranks, [], ["r_precision", NEAREST])
+    {'r_precision': array([0.5]), 'mean_reciprocal_rank': array([0.5])}
+    """
+    query, rank, relevant, nearest = ranks
     counts = np.bincount(query, minlength=len(relevant))
     nth = np.arange(len(query)) - (np.cumsum(counts) - counts)[query] + 1
     size = relevant[query]
@@ -192,7 +197,8 @@ def _of_ranks(
     results["map_at_r"] = total(precision * (rank <= size) / size)
     results["r_precision"] = total((rank <= size) / size)
     results["mean_average_precision"] = total(precision / size)
-    return {name: results[name] for name in names if name != NEAREST}
+    results[NEAREST] = np.where(relevant > 0, 1.0 / np.maximum(nearest, 1), np.nan)
+    return {name: results[name] for name in names}
 
 
 def retrieval_metrics(

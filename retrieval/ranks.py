@@ -111,14 +111,16 @@ def relevant_ranks(compared: Comparison) -> Iterator[RelevantRanks]:
     def rank_strip(start: int) -> RelevantRanks:
         part = slice(start, start + strip)
         query, item = rows.equal_pairs(labels[0][part], labels[1])
-        scores = _strip_scores(queries[part], gallery)
+        excluded = None
         if ids is not None:
-            scores[rows.equal_pairs(ids[0][part], ids[1])] = -np.inf
+            excluded = rows.equal_pairs(ids[0][part], ids[1])
             keep = ids[0][part][query] != ids[1][item]
             query, item = query[keep], item[keep]
-        rank = _ranks_in_strip(scores, query, item)
+        own = queries[part]
+        scores = exact_scores(own, gallery, excluded)
+        rank = 1 + count_ahead(scores, query, scores[query, item], item)
         order = np.lexsort((rank, query))
-        return of_sorted(query[order], rank[order], len(scores))
+        return of_sorted(query[order], rank[order], len(own))
 
     return in_threads(rank_strip, range(0, len(queries), strip), os.cpu_count() or 1)
 
@@ -131,22 +133,44 @@ def of_sorted(query: Ints, rank: Ints, count: int) -> RelevantRanks:
     return RelevantRanks(query, rank, relevant, nearest)
 
 
-def _strip_scores(
-    queries: npt.NDArray[np.float32], gallery: npt.NDArray[np.float32]
+def exact_scores(
+    queries: npt.NDArray[np.float32],
+    gallery: npt.NDArray[np.float32],
+    excluded: tuple[Ints, Ints] | None,
 ) -> npt.NDArray[np.float32]:
+    """`rows.exact_scores` in blocks; -inf for the excluded pairs (query, item)."""
     scores = np.empty((len(queries), len(gallery)), np.float32)
     for start in range(0, len(gallery), _BLOCK_COLUMNS):
         part = slice(start, start + _BLOCK_COLUMNS)
         scores[:, part] = rows.exact_scores(queries, gallery[part])
+    if excluded is not None:
+        scores[excluded] = -np.inf
     return scores
 
 
-def _ranks_in_strip(scores: npt.NDArray[np.float32], query: Ints, item: Ints) -> Ints:
-    """Ranks of the pairs (query, item) among the columns of `scores` [q, N]."""
-    rank = np.ones(len(query), np.int64)
+def count_ahead(
+    scores: npt.NDArray[np.float32], query: Ints, score: npt.NDArray[np.float32], place: Ints
+) -> Ints:
+    """Counts the items that come before others in the rankings of queries.
+
+    Args:
+        scores: Of Q queries with N items, float32 [Q, N], Q below 2**18.
+        query: For each of P others, which query it belongs to, [P].
+        score: Its score, float32 [P].
+        place: Before which of the N items it stands where scores are equal, 0 … N, [P].
+
+    Returns:
+        For each of them the number of items with a higher score, or with the same and an index
+        below `place`; int64 [P].
+
+    >>> scores = np.float32([[0.5, 0.9, 0.5]])
+    >>> count_ahead(scores, np.array([0]), np.float32([0.5]), np.array([2])).tolist()
+    [2]
+    """
+    count = np.zeros(len(query), np.int64)
     if not len(query):
-        return rank
-    own = (query << (_COLUMN_BITS + _SCORE_BITS)) | (_descending(scores[query, item]))
+        return count
+    own = (query << (_COLUMN_BITS + _SCORE_BITS)) | _descending(score)
     prefix = np.arange(len(scores), dtype=np.int64)[:, None] << (_COLUMN_BITS + _SCORE_BITS)
     for start in range(0, scores.shape[1], _BLOCK_COLUMNS):
         block = scores[:, start : start + _BLOCK_COLUMNS]
@@ -154,10 +178,9 @@ def _ranks_in_strip(scores: npt.NDArray[np.float32], query: Ints, item: Ints) ->
         keys = _descending(block) | prefix | np.arange(width)
         keys.sort(axis=1)
         # Seen from a block behind the item, equal scores lose; from one before it, they win.
-        position = np.clip(item - start, 0, width)
-        ahead = np.searchsorted(keys.reshape(-1), own | position)
-        rank += ahead - query * width
-    return rank
+        ahead = np.searchsorted(keys.reshape(-1), own | np.clip(place - start, 0, width))
+        count += ahead - query * width
+    return count
 
 
 def _descending(scores: npt.NDArray[np.float32]) -> Ints:

@@ -5,21 +5,44 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import numpy as np
 import tensorflow_model_analysis as tfma
 
+from retrieval.metrics import metric_names
 from trainer_module import features
 
 METRIC_MODULE = "components.retrieval_evaluator.metric"
 EXTRACTOR_MODULE = "components.retrieval_evaluator.extractors"
 
-# Metrics with a k, and those without, by their key in `retrieval.metrics`.
-CUT_OFF_METRICS = ("recall", "precision", "average_precision", "ndcg")
-RANKING_METRICS = (
-    "map_at_r",
-    "r_precision",
-    "mean_average_precision",
-    "mean_reciprocal_rank",
-)
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """Which images are searched for which.
+
+    Attributes:
+        query_splits: Splits whose images are queries; none for all that are evaluated.
+        gallery_splits: Splits that are searched; none for all that are evaluated. A query that is
+            among them is left out of its own answer.
+    """
+
+    query_splits: tuple[str, ...] = ()
+    gallery_splits: tuple[str, ...] = ()
+
+    def is_query(self, splits: np.ndarray) -> np.ndarray:
+        """Which images of these splits (bytes [B]) are queries, bool [B]."""
+        return _among(splits, self.query_splits)
+
+    def is_gallery(self, splits: np.ndarray) -> np.ndarray:
+        """Which images of these splits (bytes [B]) are searched, bool [B]."""
+        return _among(splits, self.gallery_splits)
+
+
+LEAVE_ONE_OUT = Protocol()
+
+
+def _among(splits: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    wanted = [name.encode() for name in names]
+    return np.array([not wanted or split in wanted for split in splits.tolist()], bool)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,17 +61,22 @@ class Thresholds:
 
 
 def eval_config(
-    ks: tuple[int, ...], *, thresholds: Thresholds | None, slice_by_class: bool, code_hash: str
+    ks: tuple[int, ...],
+    *,
+    thresholds: Thresholds | None,
+    slice_by_class: bool,
+    code_hash: str,
+    protocol: Protocol = LEAVE_ONE_OUT,
 ) -> tfma.EvalConfig:
     """Builds the Evaluator's configuration.
 
     Args:
-        ks: The cut-offs of `CUT_OFF_METRICS`.
+        ks: The cut-offs of the metrics that have one.
         thresholds: None for an Evaluator that only reports.
         slice_by_class: Whether metrics are given for each class too.
         code_hash: Digest of the evaluation code; part of the cache key.
+        protocol: Which images are searched for which.
     """
-    names = [f"{kind}_at_{k}" for k in ks for kind in CUT_OFF_METRICS]
     lowest = {}
     if thresholds is not None:
         lowest = {
@@ -56,11 +84,18 @@ def eval_config(
             "map_at_r": thresholds.min_map_at_r,
         }
     metrics = []
-    for name in [*names, *RANKING_METRICS]:
+    for name in metric_names(ks):
         metric = tfma.MetricConfig(
             class_name="MeanOverQueries",
             module=METRIC_MODULE,
-            config=json.dumps({"name": name, "ks": list(ks), "code": code_hash}),
+            config=json.dumps(
+                {
+                    "name": name,
+                    "ks": ks,
+                    "protocol": dataclasses.astuple(protocol),
+                    "code": code_hash,
+                }
+            ),
         )
         if thresholds is not None and name in lowest:
             # For all queries together; a plain `threshold` would hold for every class too.

@@ -22,22 +22,25 @@ def result_key(model_name: str, metric: str) -> str:
 class MeanOverQueries(tfma.metrics.Metric):
     """Mean over the queries that have at least one relevant item; NaN when there is none."""
 
-    def __init__(self, name: str, ks: Iterable[int] = (), code: str = "") -> None:
+    def __init__(
+        self, name: str, ks: Iterable[int] = (), protocol: Any = (), code: str = ""
+    ) -> None:
         """Makes the metric.
 
         Args:
             name: Key of `retrieval.metrics.per_query_metrics`, and the metric's name in TFMA.
             ks: The cut-offs of the metrics that have one; read by the extractor.
+            protocol: The fields of a `config.Protocol`; read by the extractor.
             code: Digest of the evaluation code. The Evaluator has no other place for it that
                 enters its cache key.
         """
-        super().__init__(_computations, name=name, ks=list(ks), code=code)
+        super().__init__(_computations, name=name, ks=list(ks), protocol=protocol, code=code)
 
 
 def _computations(
-    name: str, ks: Any, code: str, model_names: list[str] | None = None
+    name: str, ks: Any, protocol: Any, code: str, model_names: list[str] | None = None
 ) -> list[tfma.metrics.MetricComputation]:
-    del ks, code
+    del ks, protocol, code
     computations = []
     for model_name in model_names or [""]:
         key = tfma.metrics.MetricKey(name=name, model_name=model_name)

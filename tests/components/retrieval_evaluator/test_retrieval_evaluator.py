@@ -16,21 +16,22 @@ from components.retrieval_evaluator.config import (
     read_overall,
 )
 from retrieval.metrics import per_query_metrics, retrieval_metrics
+from retrieval.shards import identity_keys
 
 KS = (1, 3)
 WORSE = np.diag([1.0, 1.0, 0.0, 0.0, 0.0, 0.0])
 
 
 def _expected(data: Any, matrix: np.ndarray | None = None) -> dict[str, float]:
-    """The metrics over all queries; rows by id, since that is how ties are to be broken."""
-    order = np.argsort(data.ids)
+    """The metrics over all queries; rows by key, since that is how ties are to be broken."""
+    order = np.argsort(identity_keys(data.ids))
     embeddings = data.embeddings if matrix is None else data.embeddings @ np.float32(matrix)
     values = retrieval_metrics(embeddings[order], np.array(data.labels)[order], ks=KS)
     return {name: value for name, value in values.items() if not name.startswith("queries")}
 
 
 def _expected_by_class(data: Any) -> dict[str, dict[str, float]]:
-    order = np.argsort(data.ids)
+    order = np.argsort(identity_keys(data.ids))
     embeddings, labels = data.embeddings[order], np.array(data.labels)[order]
     ids = np.array(data.ids)[order]
     values = per_query_metrics(embeddings, labels, ids, embeddings, labels, ids, KS)
