@@ -49,13 +49,26 @@ def build_summary(
     """
     outputs = run.outputs if run else {}
     metrics: dict[str, dict[str, float]] = {}
+    intervals: dict[str, dict[str, tuple[float, float]]] = {}
+    differences: dict[str, dict[str, float]] = {}
     reasons: list[str] = []
     evaluations = {"validation": "Evaluator", "test": "TestEvaluator"}
     for split, component in evaluations.items():
         if evaluation := outputs.get((component, "evaluation")):
-            from components.retrieval_evaluator.config import read_overall
+            from components.retrieval_evaluator.config import read_differences, read_intervals
 
-            metrics[split] = read_overall(evaluation.uri)
+            measured = read_intervals(evaluation.uri)
+            metrics[split] = {name: metric.value for name, metric in measured.items()}
+            intervals[split] = {
+                name: (metric.low, metric.high)
+                for name, metric in measured.items()
+                if math.isfinite(metric.low)
+            }
+            if component == "Evaluator":
+                differences = {
+                    name: metric._asdict()
+                    for name, metric in read_differences(evaluation.uri).items()
+                }
     blessing = outputs.get(("Evaluator", "blessing"))
     blessed = bool(blessing.properties.get("blessed")) if blessing else None
     if blessed is False:
@@ -83,6 +96,8 @@ def build_summary(
         "bad_images": ingestion["bad_images"] if ingestion else [],
         "duplicates": ingestion["duplicates"] if ingestion else [],
         "metrics": metrics,
+        "confidence_intervals": intervals,
+        "difference_to_baseline": differences,
         **_training(run),
         "blessed": blessed,
         "not_blessed_because": reasons,
@@ -139,7 +154,7 @@ def _finite(value: Any) -> Any:
     """The same with null for numbers that JSON does not have."""
     if isinstance(value, Mapping):
         return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
@@ -178,26 +193,47 @@ def _about_training(summary: Mapping[str, Any]) -> list[str]:
     return ["the trained model retrieves worse on validation than the backbone it started from"]
 
 
+def _about_comparison(summary: Mapping[str, Any]) -> list[str]:
+    """How the model compares with the last blessed one on the same queries."""
+    change = summary["difference_to_baseline"].get("recall_at_1")
+    if change is None:
+        return []
+    line = f"against the last blessed model, validation recall@1 changed by {change['value']:+.4f}"
+    if math.isfinite(change["low"]):
+        line += f" (95 %: {change['low']:+.4f} … {change['high']:+.4f})"
+    return [line]
+
+
+def _numbers(values: Mapping[str, float], names: Sequence[str]) -> list[str]:
+    return [f"{values[name]:.4f}" if name in values else "–" for name in names]
+
+
 def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     """Prints the results as a table, then the verdict in words."""
     table = Table(pad_edge=False, box=None, header_style="bold")
     table.add_column("", no_wrap=True)
     sizes = {split: f"{split} ({count} images)" for split, count in summary["images"].items()}
-    rows = [
-        (f"frozen backbone, {sizes[split]}", values)
-        for split, values in summary["frozen_backbone"].items()
+    frozen, trained = summary["frozen_backbone"], summary["metrics"]
+    shown = [
+        n for n in SHOWN if any(n in values for values in (*frozen.values(), *trained.values()))
     ]
-    rows += [(f"trained, {sizes[split]}", values) for split, values in summary["metrics"].items()]
-    shown = [name for name in SHOWN if any(name in values for _, values in rows)]
     for name in shown:
         table.add_column(name, justify="right", no_wrap=True)
-    for label, values in rows:
-        table.add_row(label, *(f"{values[name]:.4f}" if name in values else "–" for name in shown))
+    for split, values in frozen.items():
+        table.add_row(f"frozen backbone, {sizes[split]}", *_numbers(values, shown))
+    for split, values in trained.items():
+        table.add_row(f"trained, {sizes[split]}", *_numbers(values, shown))
+        if bounds := summary["confidence_intervals"].get(split):
+            texts = [
+                "–" if n not in bounds else "{:.3f} … {:.3f}".format(*bounds[n]) for n in shown
+            ]
+            table.add_row("  95 % confidence", *texts, style="dim")
     console.print()
-    if rows:
+    if shown:
         console.print(table)
         console.print()
-    for line in [*_about_data(summary), *_about_training(summary)]:
+    about = [*_about_comparison(summary), *_about_data(summary), *_about_training(summary)]
+    for line in about:
         console.print(line, soft_wrap=True)
     if summary["pushed_model"]:
         console.print(f"blessed  pushed to {summary['pushed_model']}", soft_wrap=True)

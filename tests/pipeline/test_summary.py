@@ -15,6 +15,8 @@ def _printed(**changes: Any) -> str:
     summary = {
         "frozen_backbone": {"validation": {"recall_at_1": 0.5}},
         "metrics": {"validation": {"recall_at_1": 0.75, "map_at_r": 0.25}},
+        "confidence_intervals": {"validation": {"recall_at_1": (0.7, 0.8004)}},
+        "difference_to_baseline": {},
         "images": {"train": 30, "validation": 20, "test": 10},
         "training": {"epochs": 6, "epoch": 5},
         "bad_images": [],
@@ -44,6 +46,22 @@ def test_metrics_stand_beside_the_number_of_images() -> None:
     printed = _printed()
     assert "frozen backbone, validation (20 images)" in printed
     assert "trained, validation (20 images)" in printed
+
+
+def test_intervals_stand_below_what_they_belong_to() -> None:
+    (line,) = (line for line in _printed().splitlines() if "95 % confidence" in line)
+    assert "0.700 … 0.800" in line and "–" in line
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"value": 0.01, "low": -0.005, "high": 0.025}, "by +0.0100 (95 %: -0.0050 … +0.0250)\n"),
+        ({"value": -0.5, "low": float("nan"), "high": float("nan")}, "changed by -0.5000\n"),
+    ],
+)
+def test_a_model_is_compared_with_the_last_one(change: dict[str, float], line: str) -> None:
+    assert line in _printed(difference_to_baseline={"recall_at_1": change})
 
 
 def test_bad_images_are_counted_and_named() -> None:

@@ -206,7 +206,8 @@ def test_merging_is_associative_and_commutative(seed: int, parts: int):
         merged = merge.extract_output(merge.merge_accumulators(accumulators))
         assert merged is not None
         results.append(merged)
-    for one, other in zip(results[0], results[1], strict=True):
+    for name in _Counted._fields:
+        one, other = (getattr(result, name) for result in results)
         np.testing.assert_array_equal(one, other)
     every = [(-s, k) for p in pieces for s, k in zip(p.scores[0], p.neighbours[0], strict=True)]
     best = zip(-results[1].scores[0], results[1].neighbours[0], strict=True)
