@@ -15,7 +15,12 @@ from tfx import v1 as tfx
 from components.anomaly_gate.component import AnomalyGate
 from components.bounded_transform.component import BATCH_SIZE_KEY, BoundedTransform
 from components.pusher.component import AtomicPusher
-from components.retrieval_evaluator.config import EXTRACTOR_MODULE, Thresholds, eval_config
+from components.retrieval_evaluator.config import (
+    EXTRACTOR_MODULE,
+    Protocol,
+    Thresholds,
+    eval_config,
+)
 from components.similarity_indexer.component import SimilarityIndexer
 from components.tfds_example_gen.component import TfdsExampleGen
 from components.tfds_example_gen.config import IngestionConfig
@@ -129,7 +134,7 @@ def create_pipeline(
         examples=example_gen.outputs["examples"],
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["model"],
-        example_splits=["validation"],
+        example_splits=_evaluated("validation", evaluation.gallery_splits),
         module_path=EXTRACTOR_MODULE,
         eval_config=eval_config(
             evaluation.ks,
@@ -138,19 +143,21 @@ def create_pipeline(
             ),
             slice_by_class=evaluation.slice_by_class,
             code_hash=evaluation_code,
+            protocol=_protocol("validation", evaluation.gallery_splits),
         ),
     )
     # Reported, never a reason to bless: the test split must not choose a model.
     test_evaluator = tfx.components.Evaluator(
         examples=example_gen.outputs["examples"],
         model=trainer.outputs["model"],
-        example_splits=["test"],
+        example_splits=_evaluated("test", evaluation.gallery_splits),
         module_path=EXTRACTOR_MODULE,
         eval_config=eval_config(
             evaluation.ks,
             thresholds=None,
             slice_by_class=evaluation.slice_by_class,
             code_hash=evaluation_code,
+            protocol=_protocol("test", evaluation.gallery_splits),
         ),
     ).with_id("TestEvaluator")
     gallery = settings.gallery
@@ -188,6 +195,15 @@ def create_pipeline(
         metadata_connection_config=metadata_connection_config,
         beam_pipeline_args=list(beam_args),
     )
+
+
+def _evaluated(split: str, gallery_splits: Sequence[str]) -> list[str]:
+    """The splits that the evaluation of a split reads."""
+    return [split, *(other for other in gallery_splits if other != split)]
+
+
+def _protocol(split: str, gallery_splits: Sequence[str]) -> Protocol:
+    return Protocol((split,), tuple(gallery_splits) or (split,))
 
 
 def places_in(workdir: str, model_name: str, *, dataset: str, schema: str) -> Places:

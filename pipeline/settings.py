@@ -121,11 +121,24 @@ class EvaluationSettings(Section):
     slice_by_class: bool = Field(
         default=True, description="also report every metric for each class"
     )
+    gallery_splits: Annotated[tuple[Literal["train", "validation"], ...], Field(strict=False)] = (
+        Field(
+            default=(),
+            description="splits that the queries of validation and test are searched in; none: in "
+            "their own split (a query is never among its own answers)",
+        )
+    )
 
     @model_validator(mode="after")
     def _one_is_among_the_ks(self) -> EvaluationSettings:
         if 1 not in self.ks or len(set(self.ks)) != len(self.ks):
             raise ValueError("ks must be distinct and contain 1")
+        return self
+
+    @model_validator(mode="after")
+    def _each_gallery_split_once(self) -> EvaluationSettings:
+        if len(set(self.gallery_splits)) != len(self.gallery_splits):
+            raise ValueError("gallery_splits names a split twice")
         return self
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.utils import util
 
 from components.retrieval_evaluator.config import Protocol
 from components.retrieval_evaluator.metric import result_key
@@ -145,26 +146,28 @@ def _batches(item: tuple[int, dict[str, Any]], protocol: Protocol) -> Iterator[t
 def _attach(
     item: tuple[int, dict[str, Any]], ks: tuple[int, ...], protocol: Protocol
 ) -> Iterator[dict[str, Any]]:
-    """Adds results to the features of a batch; NaN for images that are no queries.
+    """Adds results to the features of a batch's queries, and drops what is no query.
 
     `result_key(model, metric)` is float32 `[B, 1]`; for the neighbours see `NEIGHBOURS`.
     """
     _, joined = item
     ranked: dict[str, Ranked] = dict(joined["ranked"])
     names = metric_names(ks)
-    for extracts in joined["extracts"]:
-        predictions = extracts[tfma.PREDICTIONS_KEY]
+    for whole in joined["extracts"]:
+        is_query = protocol.is_query(_column(whole[tfma.FEATURES_KEY], features.SPLIT))
+        if not is_query.any():
+            continue
+        extracts = whole if is_query.all() else _some(whole, is_query)
         kept = dict(extracts[tfma.FEATURES_KEY])
-        is_query = protocol.is_query(_column(kept, features.SPLIT))
-        for model in predictions if isinstance(predictions, dict) else [""]:
-            columns = {metric: np.full((len(is_query), 1), np.nan, np.float32) for metric in names}
-            columns[NEIGHBOURS] = np.full((len(is_query), max(ks)), -1)
-            columns[NEIGHBOUR_SCORES] = np.full((len(is_query), max(ks)), -np.inf, np.float32)
-            if model in ranked:
-                found = ranked[model]
-                columns[NEIGHBOURS][is_query] = found.neighbours
-                columns[NEIGHBOUR_SCORES][is_query] = found.scores
-                for metric, values in metrics_of_ranks(found.ranks, ks, names).items():
-                    columns[metric][is_query, 0] = values
-            kept |= {result_key(model, name): column for name, column in columns.items()}
+        for model, found in ranked.items():
+            for metric, values in metrics_of_ranks(found.ranks, ks, names).items():
+                kept[result_key(model, metric)] = values[:, np.newaxis].astype(np.float32)
+            kept[result_key(model, NEIGHBOURS)] = found.neighbours
+            kept[result_key(model, NEIGHBOUR_SCORES)] = found.scores
         yield {**extracts, tfma.FEATURES_KEY: kept}
+
+
+def _some(extracts: dict[str, Any], which: np.ndarray) -> dict[str, Any]:
+    """The chosen examples of a batch."""
+    single = util.split_extracts(extracts)
+    return util.merge_extracts([single[row] for row in np.flatnonzero(which)])

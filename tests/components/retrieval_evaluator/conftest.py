@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,13 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import proto_utils
 
-from components.retrieval_evaluator.config import EXTRACTOR_MODULE, Thresholds, eval_config
+from components.retrieval_evaluator.config import (
+    EXTRACTOR_MODULE,
+    LEAVE_ONE_OUT,
+    Protocol,
+    Thresholds,
+    eval_config,
+)
 
 DIM = 6
 IDENTITY = np.eye(DIM)
@@ -84,7 +90,9 @@ def _model(root: pathlib.Path, matrix: np.ndarray) -> Any:
     return _artifact(standard_artifacts.Model, root)
 
 
-def _examples(root: pathlib.Path, data: Data, order: np.ndarray, shards: int) -> Any:
+def _examples(
+    root: pathlib.Path, data: Data, order: np.ndarray, shards: int, splits: Sequence[str]
+) -> Any:
     folder = root / "Split-validation"
     folder.mkdir(parents=True)
     for shard, rows in enumerate(np.array_split(order, shards)):
@@ -94,7 +102,7 @@ def _examples(root: pathlib.Path, data: Data, order: np.ndarray, shards: int) ->
                     "image": data.embeddings[row].tobytes(),
                     "class_name": data.class_names[row].encode(),
                     "id": data.ids[row].encode(),
-                    "split": b"validation",
+                    "split": splits[row].encode(),
                 }
                 feature = {
                     name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[text]))
@@ -112,7 +120,8 @@ def _examples(root: pathlib.Path, data: Data, order: np.ndarray, shards: int) ->
 
 @pytest.fixture(scope="session")
 def evaluate(tmp_path_factory, data: Data) -> Callable[..., Evaluation]:
-    """Gives `evaluate(thresholds, candidate=…, baseline=…, order=…, shards=…)`.
+    """Gives `evaluate(thresholds, candidate=…, baseline=…, order=…, shards=…,
+    splits=…, protocol=…)`.
 
     Models are given as the matrix that makes embeddings of the stored ones.
     """
@@ -124,11 +133,14 @@ def evaluate(tmp_path_factory, data: Data) -> Callable[..., Evaluation]:
         baseline: np.ndarray | None = None,
         order: np.ndarray | None = None,
         shards: int = 1,
+        splits: Sequence[str] | None = None,
+        protocol: Protocol = LEAVE_ONE_OUT,
     ) -> Evaluation:
         root = tmp_path_factory.mktemp("evaluator")
         rows = np.arange(len(data.labels)) if order is None else order
+        named = splits or ["validation"] * len(data.labels)
         inputs = {
-            "examples": [_examples(root / "examples", data, rows, shards)],
+            "examples": [_examples(root / "examples", data, rows, shards, named)],
             "model": [_model(root / "candidate", candidate)],
         }
         if baseline is not None:
@@ -137,7 +149,9 @@ def evaluate(tmp_path_factory, data: Data) -> Callable[..., Evaluation]:
             "evaluation": [_artifact(standard_artifacts.ModelEvaluation, root / "evaluation")],
             "blessing": [_artifact(standard_artifacts.ModelBlessing, root / "blessing")],
         }
-        config = eval_config(KS, thresholds=thresholds, slice_by_class=True, code_hash="0")
+        config = eval_config(
+            KS, thresholds=thresholds, slice_by_class=True, code_hash="0", protocol=protocol
+        )
         context = BaseBeamExecutor.Context(
             beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(root / "tmp")
         )

@@ -157,12 +157,21 @@ def test_without_a_baseline_there_is_no_difference(first_run):
     assert read_differences(first_run.uri) == {}
 
 
-def test_a_query_split_against_a_gallery_split():
-    splits = np.array([b"test", b"train", b"validation", b"test"])
-    protocol = Protocol(query_splits=("test",), gallery_splits=("train", "validation"))
-    assert protocol.is_query(splits).tolist() == [True, False, False, True]
-    assert protocol.is_gallery(splits).tolist() == [False, True, True, False]
-    assert Protocol().is_query(splits).all() and Protocol().is_gallery(splits).all()
+def test_a_query_split_is_searched_in_gallery_splits(evaluate, data):
+    """Queries, gallery and images that are neither come in the same batches."""
+    splits = ["train", "validation", "test"] * len(data.labels)
+    protocol = Protocol(query_splits=("test",), gallery_splits=("train",))
+    found = read_overall(evaluate(None, splits=splits, protocol=protocol).uri)
+    order = np.argsort(identity_keys(data.ids))
+    labels, split = np.array(data.labels)[order], np.array(splits[: len(order)])[order]
+    queries, gallery = (
+        (data.embeddings[order][split == name], labels[split == name]) for name in ("test", "train")
+    )
+    expected = retrieval_metrics(*queries, *gallery, ks=KS)
+    assert found.pop("example_count") == expected.pop("queries") == (split == "test").sum()
+    del expected["queries_without_relevant"]
+    assert 0 < expected["recall_at_1"] < 1, "a test of something"
+    assert found == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_model_better_than_its_baseline_is_blessed(better_than_baseline):
