@@ -6,6 +6,7 @@ Nothing here knows how anything is done; `--help` must answer at once, so no hea
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import os
 import pathlib
@@ -147,17 +148,24 @@ def _parser() -> argparse.ArgumentParser:
     query.set_defaults(command=_query)
 
     evaluate = commands.add_parser(
-        "eval", help="measure how well embeddings of your own retrieve, from a file"
+        "eval", help="measure how well embeddings in a file, or a model on photos, retrieve"
     )
     evaluate.add_argument(
         "embeddings",
         type=pathlib.Path,
-        help=".npz archive with arrays embeddings [N, D], labels [N] and, if you like, ids [N]",
+        help=".npz archive with arrays embeddings [N, D], labels [N] and, if you like, ids [N]; or "
+        "TFRecords, a file or a folder of *.tfrecord or *.tfrecord.gz, of examples with embedding, "
+        "label or class_name and, if you like, id; with --model photos, FOLDER/CLASS/photo.jpg",
+    )
+    evaluate.add_argument(
+        "--model",
+        type=pathlib.Path,
+        help="pushed model that embeds the photos: a version's folder, or the folder of versions",
     )
     evaluate.add_argument(
         "--gallery",
         type=pathlib.Path,
-        help="archive of the images to search; without it each image is searched among all others",
+        help="images to search, given likewise; without it each is searched among all others",
     )
     evaluate.add_argument(
         "--k", type=_positive, nargs="+", default=[1, 5, 10], help="cut-offs (default: 1 5 10)"
@@ -338,8 +346,14 @@ def _eval(options: argparse.Namespace) -> int:
     from retrieval.evaluation import evaluate
 
     console = Console(highlight=False)
-    queries = read_embeddings(options.embeddings)
-    gallery = read_embeddings(options.gallery) if options.gallery else None
+    read = read_embeddings
+    if options.model:
+        from pipeline.embedded_photos import embed_photos, load_embed
+
+        embed = load_embed(options.model)
+        read = functools.partial(embed_photos, embed=embed, console=console)
+    queries = read(options.embeddings)
+    gallery = read(options.gallery) if options.gallery else None
     try:
         found = evaluate(queries, gallery, ks=tuple(options.k), hardest=options.hardest)
     except (ValueError, TypeError) as error:

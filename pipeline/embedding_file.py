@@ -1,13 +1,21 @@
-"""Reads embeddings from a NumPy archive, for `flowersim eval`."""
+"""Reads embeddings from files, for `flowersim eval`: NumPy archives and TFRecords.
+
+Not for embedding photos with a model: `embedded_photos.py`.
+"""
 
 from __future__ import annotations
 
 import pathlib
 import zipfile
+from typing import Any
 
 import numpy as np
 
 from retrieval.evaluation import Embeddings
+
+_RECORD_SUFFIXES = tuple(
+    suffix + packed for suffix in (".tfrecord", ".tfrecords") for packed in ("", ".gz")
+)
 
 
 class EmbeddingFileError(Exception):
@@ -15,18 +23,28 @@ class EmbeddingFileError(Exception):
 
 
 def read_embeddings(path: pathlib.Path) -> Embeddings:
-    """Reads an `.npz` archive.
+    """Reads embeddings with the labels and names of their images.
 
     Args:
-        path: Holds `embeddings` [N, D], numbers, and `labels` [N], integers or strings; and
-            perhaps `ids` [N], the images' names. Without them the row's number is taken.
+        path: An `.npz` archive with `embeddings` [N, D], numbers, `labels` [N], integers or
+            strings, and perhaps `ids` [N], the images' names; without them the row's number is
+            taken. Or a file of TFRecords, or a folder of such files at any depth, named
+            `*.tfrecord`, `*.tfrecords` or either with `.gz`: serialized `tf.train.Example`s with
+            `embedding` (floats), `label` (an integer or bytes) or `class_name` (bytes, taken where
+            both are there), and perhaps `id` (bytes).
 
     Returns:
         What it holds.
 
     Raises:
-        EmbeddingFileError: It is not there, is no such archive, or lacks something.
+        EmbeddingFileError: It is not there, is none of these, or lacks something.
     """
+    if path.is_dir() or path.name.endswith(_RECORD_SUFFIXES):
+        return _read_records(path)
+    return _read_archive(path)
+
+
+def _read_archive(path: pathlib.Path) -> Embeddings:
     try:
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
@@ -52,3 +70,61 @@ def read_embeddings(path: pathlib.Path) -> Embeddings:
                 f"{path}: {name} must have shape ({len(vectors)},), got {array.shape}"
             )
     return Embeddings(vectors, labels, ids)
+
+
+def _read_records(path: pathlib.Path) -> Embeddings:
+    import tensorflow as tf
+
+    files = [path]
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.name.endswith(_RECORD_SUFFIXES))
+        if not files:
+            raise EmbeddingFileError(f"{path} holds no file named *{', *'.join(_RECORD_SUFFIXES)}")
+    vectors: list[np.ndarray] = []
+    labels: list[Any] = []
+    ids: list[str] = []
+    for file in files:
+        kind = "GZIP" if file.name.endswith(".gz") else ""
+        try:
+            for number, record in enumerate(
+                tf.data.TFRecordDataset(str(file), kind).as_numpy_iterator()
+            ):
+                place = f"{file}, record {number}"
+                features = _features(record, place)
+                vectors.append(np.asarray(_first(features, place, "embedding"), np.float32))
+                (label,) = _first(features, place, "class_name", "label")
+                labels.append(label.decode() if isinstance(label, bytes) else label)
+                names = features.get("id") or [str(len(ids)).encode()]
+                ids.append(names[0].decode())
+        except tf.errors.OpError as error:
+            raise EmbeddingFileError(f"{file} cannot be read as TFRecords: {error}") from error
+    lengths = {len(vector) for vector in vectors}
+    if len(lengths) != 1:
+        what = f"embeddings of different lengths: {sorted(lengths)}" if lengths else "no record"
+        raise EmbeddingFileError(f"{path} holds {what}")
+    return Embeddings(np.stack(vectors), np.array(labels), np.array(ids))
+
+
+def _features(record: bytes, place: str) -> dict[str, list[Any]]:
+    """The values of an example's features."""
+    import tensorflow as tf
+    from google.protobuf.message import DecodeError
+
+    try:
+        example = tf.train.Example.FromString(record)
+    except DecodeError as error:
+        raise EmbeddingFileError(f"{place} is no tf.train.Example") from error
+    return {
+        name: list(getattr(feature, feature.WhichOneof("kind")).value)
+        for name, feature in example.features.feature.items()
+        if feature.WhichOneof("kind")
+    }
+
+
+def _first(features: dict[str, list[Any]], place: str, *names: str) -> list[Any]:
+    """The values of the first of the named features that there is."""
+    for name in names:
+        if features.get(name):
+            return features[name]
+    held = ", ".join(sorted(features)) or "nothing"
+    raise EmbeddingFileError(f"{place} holds no {' or '.join(names)}, but {held}")

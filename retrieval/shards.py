@@ -201,7 +201,11 @@ def merge_nearest(
     return np.take_along_axis(scores, ranked, 1), np.take_along_axis(keys, ranked, 1)
 
 
-def ranks_of(relevant: Relevant, ahead: Ints) -> RelevantRanks:
-    """Ranks from the counts of all shards together."""
-    query = np.repeat(np.arange(len(relevant.counts)), relevant.counts)
-    return of_sorted(query, 1 + ahead, len(relevant.counts))
+def ranks_of(sizes: Ints, ahead: Ints) -> RelevantRanks:
+    """Ranks from the counts of all shards together.
+
+    Args:
+        sizes: How many relevant items each query has, [B].
+        ahead: What is ahead of each, best first, query by query, [P].
+    """
+    return of_sorted(np.repeat(np.arange(len(sizes)), sizes), 1 + ahead, len(sizes))

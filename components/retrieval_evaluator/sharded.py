@@ -10,13 +10,14 @@ Cost, of Q queries and N gallery rows of dim D in S = ⌈N / `shard_rows`⌉ sha
 items a query on average, and k neighbours kept:
 
 - arithmetic: 2 Q N D operations for the counts, in float64, as many in float32 or bfloat16 for the
-  neighbours, and 2 Q R D for the relevant items;
-- shuffle: about (N + Q) (4 D + 16) bytes into classes and shards, Q (S + 1) (4 D + 16 + 12 R) for
-  the queries on their way to the shards, and Q S (8 R + 12 k) for what comes back;
+  neighbours, and 2 Q R D for the relevant items; and the sorting of Q N scores, in blocks;
+- shuffle: see `shuffled_bytes`; the term that grows is S times the queries with what is relevant to
+  them, Q S (4 D + 20 R) bytes;
 - memory of a worker: `shard_rows` (4 D + 16) bytes for a shard and some 100 MB to work with; and a
   class, n rows of 4 D bytes, with the lists of its queries, 12 n R bytes.
 
-`benchmarks/sharded_retrieval.py` holds a run against these.
+Bytes are counted while it runs, in Beam's counters `retrieval/bytes_…`;
+`benchmarks/sharded_retrieval.py` holds a run against these formulas.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
+from apache_beam.metrics import Metrics
 
 from retrieval import shards
 from retrieval.ranks import RelevantRanks
@@ -65,6 +67,37 @@ class Ranked(NamedTuple):
     ranks: RelevantRanks
     scores: npt.NDArray[np.float32]
     neighbours: npt.NDArray[np.int64]
+
+
+def shuffled_bytes(
+    queries: int, gallery: int, dim: int, relevant: int, neighbours: int, shard_rows: int
+) -> dict[str, int]:
+    """Bytes of arrays that travel between workers, by step; what wraps them comes on top.
+
+    Args:
+        queries: Q.
+        gallery: N.
+        dim: D.
+        relevant: Q R, the relevant items of all queries together.
+        neighbours: k.
+        shard_rows: See `RankRelevant`.
+    """
+    row, shards_there = 4 * dim + 16, _number_of_shards(gallery, shard_rows)
+    counted = 8 * relevant + 12 * neighbours * queries
+    return {
+        "classes": (queries + gallery) * row + 8 * queries,
+        "relevant": 12 * relevant + 16 * queries,
+        "queries": queries * row,
+        "pieces": gallery * row,
+        "visits": shards_there * (queries * (row + 8) + 12 * relevant),
+        "counts": shards_there * counted,
+    }
+
+
+def _send(step: str, *arrays: Iterable[npt.NDArray[Any]]) -> None:
+    """Counts the bytes of what a step sends on."""
+    size = sum(array.nbytes for group in arrays for array in group)
+    Metrics.counter("retrieval", f"bytes_{step}").inc(size)
 
 
 class RankRelevant(beam.PTransform):
@@ -110,7 +143,7 @@ class RankRelevant(beam.PTransform):
             | "Merge" >> beam.CombinePerKey(_Merge())
         )
         return (
-            {"question": questions, "counted": counted}
+            {"relevant": questions | "Sizes" >> beam.MapTuple(_sizes), "counted": counted}
             | "Join counts" >> beam.CoGroupByKey()
             | "Rank" >> beam.Map(_ranked)
         )
@@ -137,11 +170,9 @@ def _by_class(item: tuple[Key, Batch]) -> Iterator[tuple[Key, Any]]:
     for label in np.unique(batch.rows.labels):
         which = np.flatnonzero(batch.rows.labels == label)
         own = which[batch.is_query[which]]
-        searched = batch.rows.take(which[batch.is_gallery[which]])
-        yield (
-            (model, int(label)),
-            (number, queries[own], batch.rows.take(own), searched),
-        )
+        asked, searched = batch.rows.take(own), batch.rows.take(which[batch.is_gallery[which]])
+        _send("classes", [queries[own]], asked, searched)
+        yield (model, int(label)), (number, queries[own], asked, searched)
 
 
 def _relevant(item: tuple[Key, Iterable[Any]]) -> Iterator[tuple[Key, Any]]:
@@ -150,13 +181,17 @@ def _relevant(item: tuple[Key, Iterable[Any]]) -> Iterator[tuple[Key, Any]]:
     gallery = Rows(*map(np.concatenate, zip(*(part[3] for part in listed), strict=True)))
     for number, places, queries, _ in listed:
         if len(places):
-            yield (model, number), (places, shards.relevant_of_class(queries, gallery))
+            relevant = shards.relevant_of_class(queries, gallery)
+            _send("relevant", [places], relevant)
+            yield (model, number), (places, relevant)
 
 
 def _queries(item: tuple[Key, Batch]) -> Iterator[tuple[Key, Rows]]:
     key, batch = item
     if batch.is_query.any():
-        yield key, batch.rows.take(batch.is_query)
+        rows = batch.rows.take(batch.is_query)
+        _send("queries", rows)
+        yield key, rows
 
 
 def _question(item: tuple[Key, dict[str, Any]]) -> Iterator[tuple[Key, _Question]]:
@@ -175,8 +210,8 @@ def _question(item: tuple[Key, dict[str, Any]]) -> Iterator[tuple[Key, _Question
     yield key, _Question(queries, Relevant(counts, scores, keys))
 
 
-def _number_of_shards(sizes: dict[str, int], model: str, shard_rows: int) -> int:
-    return max(1, -(-sizes[model] // shard_rows))
+def _number_of_shards(gallery: int, shard_rows: int) -> int:
+    return max(1, -(-gallery // shard_rows))
 
 
 def _pieces(
@@ -184,16 +219,19 @@ def _pieces(
 ) -> Iterator[tuple[Key, Rows]]:
     (model, _), batch = item
     rows = batch.rows.take(batch.is_gallery)
-    shard = shards.shard_of(rows.keys, _number_of_shards(sizes, model, shard_rows))
+    shard = shards.shard_of(rows.keys, _number_of_shards(sizes[model], shard_rows))
     for number in np.unique(shard):
-        yield (model, int(number)), rows.take(shard == number)
+        piece = rows.take(shard == number)
+        _send("pieces", piece)
+        yield (model, int(number)), piece
 
 
 def _visits(
     item: tuple[Key, _Question], sizes: dict[str, int], shard_rows: int
 ) -> Iterator[tuple[Key, tuple[int, _Question]]]:
     (model, number), question = item
-    for shard in range(_number_of_shards(sizes, model, shard_rows)):
+    for shard in range(_number_of_shards(sizes[model], shard_rows)):
+        _send("visits", question.queries, question.relevant)
         yield (model, shard), (number, question)
 
 
@@ -203,13 +241,12 @@ def _count(item: tuple[Key, dict[str, Any]], neighbours: int) -> Iterator[tuple[
     for number, question in joined["visits"]:
         if shard is None:
             shard = shards.sorted_shard(joined["pieces"], question.queries.vectors.shape[1])
-        yield (
-            (model, number),
-            _Counted(
-                shards.ahead_in_shard(question.queries, question.relevant, shard),
-                *shards.nearest_in_shard(question.queries, shard, neighbours),
-            ),
+        counted = _Counted(
+            shards.ahead_in_shard(question.queries, question.relevant, shard),
+            *shards.nearest_in_shard(question.queries, shard, neighbours),
         )
+        _send("counts", counted)
+        yield (model, number), counted
 
 
 class _Merge(beam.CombineFn):
@@ -237,8 +274,11 @@ class _Merge(beam.CombineFn):
         return accumulator
 
 
+def _sizes(key: Key, question: _Question) -> tuple[Key, npt.NDArray[np.int64]]:
+    return key, question.relevant.counts
+
+
 def _ranked(item: tuple[Key, dict[str, Any]]) -> tuple[Key, Ranked]:
     key, joined = item
-    (question,), (counted,) = joined["question"], joined["counted"]
-    ranks = shards.ranks_of(question.relevant, counted.ahead)
-    return key, Ranked(ranks, counted.scores, counted.neighbours)
+    (sizes,), (counted,) = joined["relevant"], joined["counted"]
+    return key, Ranked(shards.ranks_of(sizes, counted.ahead), counted.scores, counted.neighbours)

@@ -9,6 +9,7 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import pytest
+from apache_beam.metrics import MetricsFilter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from components.retrieval_evaluator.sharded import (
     RankRelevant,
     _Counted,
     _Merge,
+    shuffled_bytes,
 )
 from retrieval import search
 from retrieval.metrics import metric_names, metrics_of_ranks, per_query_metrics
@@ -173,6 +175,24 @@ def test_models_do_not_see_each_other(tmp_path: pathlib.Path):
         np.testing.assert_array_equal(
             values, [expected[key][0]["map_at_r"] for key in raw.keys.tolist()]
         )
+
+
+def test_the_bytes_that_are_shuffled_are_those_of_the_formula():
+    rows = _unit(_raw(60))
+    everything = np.ones(60, bool)
+    batches = [
+        (("model", number), Batch(rows.take(part), everything[part], everything[part]))
+        for number, part in enumerate(np.split(np.arange(60), [25, 40]))
+    ]
+    pipeline = beam.Pipeline()
+    _ = pipeline | beam.Create(batches) | RankRelevant(5, 22)
+    result = pipeline.run()
+    result.wait_until_finish()
+    counters = result.metrics().query(MetricsFilter().with_namespace("retrieval"))["counters"]
+    measured = {counter.key.metric.name: counter.result for counter in counters}
+    sizes = np.unique(rows.labels, return_counts=True)[1]
+    expected = shuffled_bytes(60, 60, 3, int((sizes * (sizes - 1)).sum()), 5, 22)
+    assert measured == {f"bytes_{step}": size for step, size in expected.items()}
 
 
 def test_an_image_that_is_there_twice_is_an_error(tmp_path: pathlib.Path):

@@ -25,12 +25,8 @@ from typing import Any
 
 import numpy as np
 
-# This file must not stand for the package of its name.
-_HERE = os.path.dirname(os.path.realpath(__file__))
-sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry) != _HERE]
-
-from retrieval.metrics import retrieval_metrics  # noqa: E402
-from retrieval.search import top_k  # noqa: E402
+from retrieval.metrics import retrieval_metrics
+from retrieval.search import top_k
 
 TOP = 100
 FIRST_RANKS = (
