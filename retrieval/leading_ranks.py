@@ -7,15 +7,14 @@ ahead of it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from retrieval import order, rows, similarity
-from retrieval.parallel import in_threads
-from retrieval.ranks import Comparison, RelevantRanks, of_sorted
+from retrieval.parallel import cores, in_threads
+from retrieval.ranks import MOST_THREADS, Comparison, RelevantRanks, of_sorted
 from retrieval.screen import Float32Screen
 from retrieval.search import nearest_blocks
 from retrieval.similarity import Floats
@@ -129,7 +128,7 @@ def nearest_ranks(compared: Comparison) -> Ints:
             ahead += np.bincount(query[keys < best[query]], minlength=len(own))
         return ahead + 1
 
-    parts = in_threads(count, range(0, len(queries), step), os.cpu_count() or 1)
+    parts = in_threads(count, range(0, len(queries), step), min(cores(), MOST_THREADS))
     return np.concatenate([np.empty(0, np.int64), *parts])
 
 

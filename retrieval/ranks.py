@@ -6,7 +6,6 @@ only relevant items are ranked, so neither an N x N matrix nor an N x N list of 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieval import rows
-from retrieval.parallel import in_threads
+from retrieval.parallel import cores, in_threads
 
 Ints = npt.NDArray[np.int64]
 
-# Of each thread.
-_STRIP_ELEMENTS = 4_000_000
+# Of each thread, which takes some 25 bytes for each, and threads at most.
+_STRIP_ELEMENTS, MOST_THREADS = 4_000_000, 4
 _STRIP_QUERIES = 512
 # A sort key is query (18 bits), score (32 bits), column of the block (13 bits).
 _BLOCK_COLUMNS = 4096
@@ -122,7 +121,7 @@ def relevant_ranks(compared: Comparison) -> Iterator[RelevantRanks]:
         order = np.lexsort((rank, query))
         return of_sorted(query[order], rank[order], len(own))
 
-    return in_threads(rank_strip, range(0, len(queries), strip), os.cpu_count() or 1)
+    return in_threads(rank_strip, range(0, len(queries), strip), min(cores(), MOST_THREADS))
 
 
 def of_sorted(query: Ints, rank: Ints, count: int) -> RelevantRanks:

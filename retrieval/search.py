@@ -13,7 +13,6 @@ with exact scores only.
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -22,7 +21,7 @@ import numpy.typing as npt
 
 from retrieval import order, rows, similarity
 from retrieval.candidates import Candidates
-from retrieval.parallel import in_threads
+from retrieval.parallel import cores, in_threads
 from retrieval.screen import Float32Screen
 from retrieval.screen_choice import ScreenName, choose_screen
 from retrieval.similarity import Floats, Similarity
@@ -34,6 +33,8 @@ _GALLERY_BLOCK, _QUERY_BLOCK, _PAIR_BYTES = 8192, 256, 6
 # Lists of candidates hold k and as many again, and some; an entry of a list takes, with what is
 # made of it while lists are weeded out and scored, so many bytes.
 _LIST_SPARE, _ENTRY_BYTES = 512, 48
+# Memory below which blocks become too small for another thread to help.
+_THREAD_MB = 32
 # A list may grow to this share of the gallery; beyond, products with all of it cost less.
 _LIST_SHARE = 16
 # Gallery rows from which the first thresholds are taken.
@@ -139,7 +140,7 @@ def nearest_blocks(
     codes = None
     if query_ids is not None and gallery_ids is not None:
         codes = rows.paired_codes(query_ids, gallery_ids, len(left), len(right), "ids")
-    threads = os.cpu_count() or 1
+    threads = int(np.clip(memory_mb / _THREAD_MB, 1, cores()))
     plan = _plan(len(left), len(right), k, memory_mb * 1e6 / threads)
     job = _Job(left, right, codes, k, metric, plan, screen)
     return in_threads(job.search, range(0, len(left), plan.query_rows), threads)

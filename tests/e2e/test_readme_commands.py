@@ -45,6 +45,7 @@ EXECUTED = {
     ".venv/bin/flowersim settings --preset flowers102",
     ".venv/bin/flowersim settings --yaml > mine.yaml",
     ".venv/bin/flowersim eval EMBEDDINGS.npz --k 1 5 10 --json RESULT.json",
+    ".venv/bin/flowersim eval PHOTOS --model runs/demo/serving/flowers",
     ".venv/bin/flowersim run --to Transform",
     ".venv/bin/flowersim run --from Trainer",
     ".venv/bin/flowersim run --no-cache",
@@ -98,7 +99,7 @@ def test_embeddings_of_your_own(home: pathlib.Path) -> None:
     np.savez(
         home / "EMBEDDINGS.npz", embeddings=np.eye(3)[labels] + rng.random((30, 3)), labels=labels
     )
-    (command,) = (command for command in _commands() if " eval " in command)
+    (command,) = (command for command in _commands() if " eval EMBEDDINGS" in command)
     assert "30 queries, 30 images searched" in _shell(command, home)
     means = json.loads((home / "RESULT.json").read_text("utf-8"))["means"]
     assert {"recall_at_1", "recall_at_5", "recall_at_10"} <= set(means)
@@ -153,6 +154,12 @@ def test_make_run_goes_on_pushes_and_asks(home: pathlib.Path, small: str) -> Non
 )
 def test_parts_of_a_run(home: pathlib.Path, small: str, command: str, expected: str) -> None:
     assert re.search(expected, _shell(f".venv/bin/flowersim {command} {small}", home))
+
+
+def test_a_pushed_model_on_photos(home: pathlib.Path) -> None:
+    printed = _shell(".venv/bin/flowersim eval PHOTOS --model runs/demo/serving/flowers", home)
+    assert re.search(r"\d+ queries, \d+ images searched", printed)
+    assert "species 0" in printed and "map_at_r" in printed
 
 
 def test_a_run_without_the_cache(home: pathlib.Path, small: str) -> None:
