@@ -357,7 +357,8 @@ def _eval(options: argparse.Namespace) -> int:
     try:
         found = evaluate(queries, gallery, ks=tuple(options.k), hardest=options.hardest)
     except (ValueError, TypeError) as error:
-        raise EmbeddingFileError(f"{options.embeddings}: {error}") from error
+        searched = f" searched in {options.gallery}" if options.gallery else ""
+        raise EmbeddingFileError(f"{options.embeddings}{searched}: {error}") from error
     print_evaluation(found, console)
     if options.json:
         write_evaluation(options.json, found)

@@ -27,8 +27,8 @@ def read_embeddings(path: pathlib.Path) -> Embeddings:
 
     Args:
         path: An `.npz` archive with `embeddings` [N, D], numbers, `labels` [N], integers or
-            strings, and perhaps `ids` [N], the images' names; without them the row's number is
-            taken. Or a file of TFRecords, or a folder of such files at any depth, named
+            strings, and perhaps `ids` [N], the images' names; without them it is the path with
+            the row's number. Or a file of TFRecords, or a folder of such files at any depth, named
             `*.tfrecord`, `*.tfrecords` or either with `.gz`: serialized `tf.train.Example`s with
             `embedding` (floats), `label` (an integer or bytes) or `class_name` (bytes, taken where
             both are there), and perhaps `id` (bytes).
@@ -63,7 +63,9 @@ def _read_archive(path: pathlib.Path) -> Embeddings:
     vectors, labels = arrays["embeddings"], arrays["labels"]
     if vectors.ndim != 2:
         raise EmbeddingFileError(f"{path}: embeddings must be a matrix, got {vectors.shape}")
-    ids = arrays.get("ids", np.arange(len(vectors)).astype(str))
+    ids = arrays.get("ids")
+    if ids is None:
+        ids = np.array([f"{path}:{row}" for row in range(len(vectors))], str)
     for name, array in (("labels", labels), ("ids", ids)):
         if array.shape != (len(vectors),):
             raise EmbeddingFileError(
@@ -90,19 +92,38 @@ def _read_records(path: pathlib.Path) -> Embeddings:
                 tf.data.TFRecordDataset(str(file), kind).as_numpy_iterator()
             ):
                 place = f"{file}, record {number}"
-                features = _features(record, place)
-                vectors.append(np.asarray(_first(features, place, "embedding"), np.float32))
-                (label,) = _first(features, place, "class_name", "label")
-                labels.append(label.decode() if isinstance(label, bytes) else label)
-                names = features.get("id") or [str(len(ids)).encode()]
-                ids.append(names[0].decode())
+                vector, label, name = _parsed(record, place)
+                vectors.append(vector)
+                labels.append(label)
+                ids.append(f"{path}:{len(ids)}" if name is None else name)
         except tf.errors.OpError as error:
             raise EmbeddingFileError(f"{file} cannot be read as TFRecords: {error}") from error
     lengths = {len(vector) for vector in vectors}
     if len(lengths) != 1:
         what = f"embeddings of different lengths: {sorted(lengths)}" if lengths else "no record"
         raise EmbeddingFileError(f"{path} holds {what}")
+    if len(set(map(type, labels))) > 1:
+        raise EmbeddingFileError(f"{path} holds numbers and names as labels")
     return Embeddings(np.stack(vectors), np.array(labels), np.array(ids))
+
+
+def _parsed(record: bytes, place: str) -> tuple[np.ndarray, int | str, str | None]:
+    """Embedding, label and id of an example."""
+    features = _features(record, place)
+    vector, label = (
+        _values(features, place, "embedding"),
+        _values(features, place, "class_name", "label"),
+    )
+    try:
+        names = [value.decode() if isinstance(value, bytes) else value for value in label]
+        identity = [value.decode() for value in features.get("id", [])]
+        (name,), embedding = names, np.asarray(vector, np.float32)
+    except (ValueError, AttributeError) as error:
+        raise EmbeddingFileError(
+            f"{place}: embedding must be numbers, class_name or label one integer or UTF-8 text, "
+            f"id UTF-8 text ({error})"
+        ) from error
+    return embedding, name, identity[0] if identity else None
 
 
 def _features(record: bytes, place: str) -> dict[str, list[Any]]:
@@ -121,7 +142,7 @@ def _features(record: bytes, place: str) -> dict[str, list[Any]]:
     }
 
 
-def _first(features: dict[str, list[Any]], place: str, *names: str) -> list[Any]:
+def _values(features: dict[str, list[Any]], place: str, *names: str) -> list[Any]:
     """The values of the first of the named features that there is."""
     for name in names:
         if features.get(name):

@@ -52,7 +52,9 @@ class Candidates:
     def raise_threshold(self, kth: Floats) -> None:
         """Takes into account that k rows have approximate scores of at least `kth`, [B]."""
         with np.errstate(invalid="ignore"):  # -inf: fewer than k rows yet
-            band = 2.0 * (self._error + self._relative * np.abs(kth.astype(np.float64)))
+            own = self._error + self._relative * np.abs(kth.astype(np.float64))
+            # A score that lies below by the band may be larger in size, and its error with it.
+            band = 2.0 * own / (1.0 - self._relative)
             lowest = np.where(np.isfinite(kth), kth - band, -np.inf).astype(np.float32)
         # Rounding to float32 may have gone up.
         lowest = np.nextafter(lowest, np.float32(-np.inf))

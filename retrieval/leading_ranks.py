@@ -23,8 +23,6 @@ Ints = npt.NDArray[np.int64]
 Codes = tuple[Ints, Ints]
 
 _QUERY_BLOCK, _GALLERY_BLOCK = 256, 8192
-# Pairs scored exactly at a time.
-_PAIRS = 20_000
 
 
 def relevant_counts(labels: Codes, ids: Codes | None) -> Ints:
@@ -150,8 +148,9 @@ def _nearest_relevant(queries: Floats, gallery: Floats, labels: Codes, ids: Code
 def _pair_keys(queries: Floats, gallery: Floats, query: Ints, item: Ints) -> Ints:
     """Keys (`order.packed`) of pairs, [P]."""
     keys = np.empty(len(query), np.int64)
-    for start in range(0, len(query), _PAIRS):
-        part = slice(start, start + _PAIRS)
+    step = max(1, similarity.CACHED_ELEMENTS // queries.shape[1])
+    for start in range(0, len(query), step):
+        part = slice(start, start + step)
         scores = similarity.pair_scores(
             queries[query[part]], gallery[item[part]][:, None], "cosine"
         )

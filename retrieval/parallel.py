@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
@@ -20,6 +22,28 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+class _OneBlasThread:
+    """BLAS uses one thread in the whole process while anyone is within."""
+
+    def __init__(self) -> None:
+        self._lock, self._users = threading.Lock(), 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._limits = threadpoolctl.threadpool_limits(1, "blas")
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._limits.restore_original_limits()
+
+
+_ONE_BLAS_THREAD = _OneBlasThread()
+
+
 def in_threads(
     work: Callable[[Item], Result], items: Iterable[Item], threads: int
 ) -> Iterator[Result]:
@@ -35,7 +59,7 @@ def in_threads(
     """
     # Products of several blocks at a time use the cores better than those of one by all of them.
     with (
-        threadpoolctl.threadpool_limits(1 if threads > 1 else None, "blas"),
+        _ONE_BLAS_THREAD if threads > 1 else contextlib.nullcontext(),
         ThreadPoolExecutor(threads) as pool,
     ):
         waiting: list[Future[Result]] = []

@@ -23,6 +23,7 @@ _STRIP_QUERIES = 512
 # A sort key is query (18 bits), score (32 bits), column of the block (13 bits).
 _BLOCK_COLUMNS = 4096
 _COLUMN_BITS, _SCORE_BITS = 13, 32
+MOST_QUERIES = 2**18 - 1
 
 
 class RelevantRanks(NamedTuple):
@@ -153,7 +154,7 @@ def count_ahead(
     """Counts the items that come before others in the rankings of queries.
 
     Args:
-        scores: Of Q queries with N items, float32 [Q, N], Q below 2**18.
+        scores: Of Q queries with N items, float32 [Q, N], Q at most `MOST_QUERIES`.
         query: For each of P others, which query it belongs to, [P].
         score: Its score, float32 [P].
         place: Before which of the N items it stands where scores are equal, 0 … N, [P].

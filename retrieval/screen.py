@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from retrieval.similarity import Floats, Similarity
+from retrieval.similarity import CACHED_ELEMENTS, Floats, Similarity
 
 Ints = npt.NDArray[np.int64]
 Scores = npt.NDArray[Any]
@@ -32,6 +32,8 @@ _ROUNDING = 2.0**-24
 _PARTS = 3
 # Products that are flushed to zero, and the roundings of the bound itself.
 _UNDERFLOW, _SLACK = 1e-30, 1.001
+# In the bits of a bfloat16, as an int16.
+_MINUS_INFINITY = np.int16(-128)
 
 
 def rounding_bound(terms: int) -> float:
@@ -94,29 +96,37 @@ class Float32Screen:
         additional columns, and what rounding took from these.
         """
         blocks, about = [], [np.empty((4, 0))]
+        step = max(1, CACHED_ELEMENTS // rows.shape[1])
         for start in range(0, len(rows), self._block_rows):
-            exact: npt.NDArray[Any] = rows[start : start + self._block_rows]
+            block = rows[start : start + self._block_rows]
             if center is not None:
-                exact = exact.astype(np.float64) - center
-            block, back = self._rounded(exact)
-            added = rest = np.zeros(len(exact))
-            if center is not None:
-                columns = np.ones((len(exact), _PARTS))
-                if not is_query:
-                    added = 0.5 * np.einsum("nd,nd->n", exact, exact)
-                    rest = -added
-                    for part in range(_PARTS):
-                        columns[:, part] = self._rounded(rest[:, None])[1][:, 0]
-                        rest = rest - columns[:, part]
-                block, _ = self._rounded(np.concatenate([back, columns], axis=1))
-            blocks.append(block)
-            about.append(np.stack([_norms(back), _norms(exact - back), added, np.abs(rest)]))
+                extended = np.ones((len(block), rows.shape[1] + _PARTS), np.float32)
+            for first in range(0, len(block), step):
+                exact = block[first : first + step].astype(np.float64)
+                if center is not None:
+                    exact -= center
+                back = self._rounded(exact)
+                added = rest = np.zeros(len(exact))
+                if center is not None:
+                    here = extended[first : first + step]
+                    here[:, :-_PARTS] = back
+                    if not is_query:
+                        added = 0.5 * np.einsum("nd,nd->n", exact, exact)
+                        rest = -added
+                        for column in range(-_PARTS, 0):
+                            here[:, column] = self._rounded(rest)
+                            rest = rest - here[:, column]
+                about.append(np.stack([_norms(back), _norms(exact - back), added, np.abs(rest)]))
+            blocks.append(self._stored(block if center is None else extended))
         return blocks, np.concatenate(about, axis=1)
 
-    def _rounded(self, exact: npt.NDArray[Any]) -> tuple[Any, npt.NDArray[np.float64]]:
-        """Rows in the screen's format, and what they are in float64."""
-        rounded = np.asarray(exact, np.float32)
-        return rounded, rounded.astype(np.float64)
+    def _rounded(self, exact: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """What numbers become in the screen's format."""
+        return exact.astype(np.float32).astype(np.float64)
+
+    def _stored(self, rows: Floats) -> Any:
+        """Rows in the screen's format."""
+        return rows
 
     def query_rows(self, start: int, stop: int) -> Any:
         """Prepared queries; `start` and `stop` lie in one block of them."""
@@ -139,6 +149,11 @@ class Float32Screen:
             buffer = np.empty((len(queries), len(gallery)), np.float32)
         return np.matmul(queries, gallery.T, out=buffer)
 
+    def without(self, scores: Scores, pairs: tuple[Ints, Ints]) -> Scores:
+        """Scores with -inf for pairs (row, column)."""
+        scores[pairs] = -np.inf
+        return scores
+
     def kth(self, scores: Scores, k: int) -> Floats:
         """The k-th largest of each row of scores, [B]; k is at most their number."""
         place = scores.shape[1] - k
@@ -160,14 +175,19 @@ class Bfloat16Screen(Float32Screen):
     positive.
     """
 
-    # Half a unit in the last of 8 bits, of a number that is itself off by so much.
-    relative = 1.02 * 2.0**-9
+    # Half a unit in the last of 8 bits, at the most, of a number that is itself off by so much.
+    relative = 1.02 * 2.0**-8
 
-    def _rounded(self, exact: npt.NDArray[Any]) -> tuple[Any, npt.NDArray[np.float64]]:
+    def _rounded(self, exact: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         import tensorflow as tf
 
         rounded = tf.cast(tf.constant(exact, tf.float32), tf.bfloat16)
-        return rounded, tf.cast(rounded, tf.float64).numpy()
+        return tf.cast(rounded, tf.float64).numpy()
+
+    def _stored(self, rows: Floats) -> Any:
+        import tensorflow as tf
+
+        return tf.cast(tf.constant(rows), tf.bfloat16)
 
     def scores(self, queries: Any, block: int, buffer: Scores | None) -> Scores:
         """See `Float32Screen.scores`; int16."""
@@ -175,6 +195,13 @@ class Bfloat16Screen(Float32Screen):
 
         product = tf.matmul(queries, self._gallery[block], transpose_b=True)
         return np.asarray(memoryview(tf.bitcast(product, tf.int16)))
+
+    def without(self, scores: Scores, pairs: tuple[Ints, Ints]) -> Scores:
+        """See `Float32Screen.without`."""
+        # TensorFlow's memory is not to be written to.
+        changed = scores.copy()
+        changed[pairs] = _MINUS_INFINITY
+        return changed
 
     def kth(self, scores: Scores, k: int) -> Floats:
         """See `Float32Screen.kth`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from typing import Literal
@@ -50,6 +51,7 @@ def choose_screen(
     return kinds[name](queries, gallery, metric, block_rows)
 
 
+@functools.cache
 def _bfloat16_pays(dim: int) -> bool:
     """Whether bfloat16 is at least twice as fast here, and as precise as its bound says."""
     rng = np.random.default_rng(0)

@@ -35,6 +35,8 @@ _GALLERY_BLOCK, _QUERY_BLOCK, _PAIR_BYTES = 8192, 256, 6
 _LIST_SPARE, _ENTRY_BYTES = 512, 48
 # Memory below which blocks become too small for another thread to help.
 _THREAD_MB = 32
+# Pairs of a query that are left out of the lists; where there are more, they are left out before.
+_FEW_EXCLUDED = 16
 # A list may grow to this share of the gallery; beyond, products with all of it cost less.
 _LIST_SHARE = 16
 # Gallery rows from which the first thresholds are taken.
@@ -249,7 +251,8 @@ class _Job:
         number = np.arange(part.start, part.stop)
         if chosen is not None:
             own, number = own[chosen], number[chosen]
-        excluded = self._excluded(number)
+        excluded = self._most_excluded(number)
+        unmasked = excluded if excluded <= _FEW_EXCLUDED else 0
         plan, wide = self._plan, self._plan.gallery_rows
         candidates = Candidates(
             self._k,
@@ -261,15 +264,18 @@ class _Job:
         buffer = None
         seen = 0
         for block, first in enumerate(range(0, len(self._gallery), wide)):
-            buffer = screen.scores(own, block, buffer)
+            buffer = scores = screen.scores(own, block, buffer)
+            if excluded > _FEW_EXCLUDED:
+                scores = screen.without(scores, self._excluded_pairs(number, first))
             # Pieces as long as what was seen so far bring about k candidates each.
             column = 0
-            while column < buffer.shape[1]:
-                end = min(buffer.shape[1], column + max(seen, 4 * self._k, _FIRST_PIECE))
-                piece = buffer[:, column:end]
-                if not seen and piece.shape[1] >= self._k + excluded:
-                    # All but the excluded may be among these.
-                    candidates.raise_threshold(screen.kth(piece, self._k + excluded))
+            while column < scores.shape[1]:
+                end = min(scores.shape[1], column + max(seen, 4 * self._k, _FIRST_PIECE))
+                piece = scores[:, column:end]
+                unlimited = np.isneginf(candidates.threshold).any()
+                if unlimited and piece.shape[1] >= self._k + unmasked:
+                    # Those to be excluded may be among these.
+                    candidates.raise_threshold(screen.kth(piece, self._k + unmasked))
                 row, place, score = screen.at_least(piece, candidates.threshold)
                 place += first + column
                 if self._codes is not None:
@@ -289,7 +295,14 @@ class _Job:
         keys = order.first(order.packed(exact, listed), self._k)
         return keys, np.flatnonzero(candidates.crowded)
 
-    def _excluded(self, number: Ints) -> int:
+    def _excluded_pairs(self, number: Ints, first: int) -> tuple[Ints, Ints]:
+        """Rows and columns of what is excluded in the block that begins at `first`."""
+        if self._codes is None:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        part = slice(first, first + self._plan.gallery_rows)
+        return rows.equal_pairs(self._codes[0][number], self._codes[1][part])
+
+    def _most_excluded(self, number: Ints) -> int:
         """The largest number of gallery rows that are excluded for one of the queries."""
         if self._codes is None:
             return 0
@@ -298,7 +311,7 @@ class _Job:
 
     def _exact(self, number: Ints) -> Ints:
         """Keys [B, k] of queries by exact scores of the whole gallery, some rows at a time."""
-        wide = self._plan.gallery_rows
+        wide = max(1, similarity.CACHED_ELEMENTS // self._gallery.shape[1])
         found = np.empty((len(number), self._k), np.int64)
         for i, query in enumerate(number):
             best = np.empty((1, 0), np.int64)

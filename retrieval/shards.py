@@ -16,7 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieval import rows as unit
-from retrieval.ranks import RelevantRanks, count_ahead, exact_scores, of_sorted
+from retrieval.ranks import (
+    MOST_QUERIES,
+    RelevantRanks,
+    count_ahead,
+    exact_scores,
+    of_sorted,
+)
 from retrieval.search import top_k
 
 Ints = npt.NDArray[np.int64]
@@ -128,18 +134,17 @@ def relevant_of_class(queries: Rows, gallery: Rows) -> Relevant:
 
     Args:
         queries: Of the class, B of them.
-        gallery: Of the class.
+        gallery: Of the class, ascending by key.
 
     >>> rows = Rows(np.arange(3), np.zeros(3, int), np.eye(3, dtype=np.float32)[[0, 1, 0]])
     >>> relevant_of_class(rows.take(np.array([0])), rows).keys.tolist()
     [2, 1]
     """
-    gallery = gallery.take(np.argsort(gallery.keys))
     step = max(1, _ELEMENTS // max(1, len(gallery.keys)))
     counts, scores, keys = [], [], []
     for start in range(0, len(queries.keys), step):
         own = queries.take(np.arange(start, min(start + step, len(queries.keys))))
-        found = unit.exact_scores(own.vectors, gallery.vectors)
+        found = exact_scores(own.vectors, gallery.vectors, None)
         ranked = np.argsort(-found, axis=1, kind="stable")
         other = gallery.keys[ranked] != own.keys[:, None]
         counts.append(other.sum(axis=1))
@@ -159,7 +164,7 @@ def ahead_in_shard(queries: Rows, relevant: Relevant, shard: Rows) -> Ints:
     counts = np.zeros(len(relevant.keys), np.int64)
     query = np.repeat(np.arange(len(queries.keys)), relevant.counts)
     place = np.searchsorted(shard.keys, relevant.keys)
-    step = max(1, _ELEMENTS // max(1, len(shard.keys)))
+    step = int(np.clip(_ELEMENTS // max(1, len(shard.keys)), 1, MOST_QUERIES))
     for start in range(0, len(queries.keys), step):
         own = queries.take(np.arange(start, min(start + step, len(queries.keys))))
         excluded = unit.equal_pairs(own.keys, shard.keys)

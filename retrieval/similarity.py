@@ -28,9 +28,11 @@ Similarity = Literal["cosine", "dot", "squared_euclidean"]
 Floats = npt.NDArray[np.float32]
 
 # Norms below this keep products within float32.
-_LONGEST = 1e18
+LONGEST = 1e18
 # Entries that are compared at a time: few enough to stay in the processor's cache.
-_CACHED_ELEMENTS = 400_000
+CACHED_ELEMENTS = 400_000
+# einsum cuts longer rows where its buffer of 8192 numbers ends, which depends on their place.
+_COLUMNS = 4096
 
 
 def check(similarity: str) -> None:
@@ -71,7 +73,7 @@ def _float32_rows(values: npt.ArrayLike, name: str) -> Floats:
     with np.errstate(over="ignore"):
         result = np.ascontiguousarray(array, np.float32)
     squares = np.einsum("nd,nd->n", result, result, dtype=np.float64)
-    bad = np.flatnonzero(~(squares < _LONGEST**2))
+    bad = np.flatnonzero(~(squares < LONGEST**2))
     if bad.size:
         raise ValueError(f"{name} row {bad[0]} holds NaN or infinity, or is longer than 1e18")
     return result
@@ -92,12 +94,15 @@ def pair_scores(queries: Floats, found: Floats, similarity: Similarity) -> Float
     array([[ 0., -8.]], dtype=float32)
     """
     # Along one axis and with operands of one kind, einsum adds in an order that depends on D alone.
-    wide, own = found.astype(np.float64), queries.astype(np.float64)
-    if similarity == "squared_euclidean":
-        wide -= own[:, None]
-        product = -np.einsum("qkd,qkd->qk", wide, wide)
-    else:
-        product = np.einsum("qkd,qd->qk", wide, own)
+    product = np.zeros(found.shape[:2])
+    for start in range(0, queries.shape[1], _COLUMNS):
+        part = slice(start, start + _COLUMNS)
+        wide, own = found[..., part].astype(np.float64), queries[:, part].astype(np.float64)
+        if similarity == "squared_euclidean":
+            wide -= own[:, None]
+            product -= np.einsum("qkd,qkd->qk", wide, wide)
+        else:
+            product += np.einsum("qkd,qd->qk", wide, own)
     # Adding zero turns -0.0 into 0.0, which sorts alike everywhere.
     return (product + 0.0).astype(np.float32)
 
@@ -118,7 +123,7 @@ def all_scores(queries: Floats, gallery: Floats, similarity: Similarity) -> Floa
     if similarity == "cosine":
         return rows.exact_scores(queries, gallery)
     scores = np.empty((len(queries), len(gallery)), np.float32)
-    step = max(1, _CACHED_ELEMENTS // queries.shape[1])
+    step = max(1, CACHED_ELEMENTS // queries.shape[1])
     for row, query in enumerate(queries):
         for start in range(0, len(gallery), step):
             part = slice(start, start + step)
@@ -141,9 +146,13 @@ def listed_scores(
         float32, [Q, K]; -inf for none.
     """
     scores = np.full(listed.shape, -np.inf, np.float32)
-    step = max(1, _CACHED_ELEMENTS // max(1, listed.shape[1] * queries.shape[1]))
+    most = max(1, CACHED_ELEMENTS // queries.shape[1])
+    step = max(1, most // max(1, listed.shape[1]))
     for start in range(0, len(queries), step):
         part = slice(start, start + step)
-        scores[part] = pair_scores(queries[part], gallery[listed[part]], similarity)
+        for first in range(0, listed.shape[1], most):
+            places = slice(first, first + most)
+            found = gallery[listed[part, places]]
+            scores[part, places] = pair_scores(queries[part], found, similarity)
     scores[listed < 0] = -np.inf
     return scores

@@ -65,7 +65,8 @@ def top_k_tf(
     Raises:
         ValueError: k or block_rows < 1, an unknown metric, unit rows for another than the cosine,
             not matrices, D unknown or different.
-        tf.errors.InvalidArgumentError: when run, if a query holds NaN or infinity.
+        tf.errors.InvalidArgumentError: when run, if a query holds NaN or infinity, or a row of
+            either side, other than for the cosine, is longer than 1e18.
 
     >>> top_k_tf(tf.constant([[1.0, 0.0]]), tf.constant([[0.0, 1.0], [2.0, 0.0]]), 3)[1].numpy()
     array([[ 1,  0, -1]])
@@ -89,10 +90,16 @@ def top_k_tf(
     queries = unit_rows_tf(queries) if metric == "cosine" else tf.cast(queries, tf.float32)
 
     scores, indices, longest = _scan(queries, space, k + SPARE, block_rows, exact=False)
+    if metric != "cosine":
+        for name, norm in (("queries", tf.norm(queries, axis=1)), ("gallery", longest)):
+            # Without a limit, float32 products overflow.
+            tf.debugging.assert_less(
+                norm, similarity.LONGEST, f"{name} of top_k_tf hold NaN, infinity or a long row"
+            )
     # A row that was not picked may be better than it seems, and the k-th best worse.
     reach = tf.norm(queries, axis=1) + longest
     error = rounding_bound(dims[0] + 4) * (reach * reach if metric != "cosine" else 1.01)
-    crowded = tf.reduce_any(scores[:, k - 1] - scores[:, -1] <= 2.0 * error)
+    crowded = tf.reduce_any(tf.logical_not(scores[:, k - 1] - scores[:, -1] > 2.0 * error))
     scores, indices = tf.cond(
         crowded,
         lambda: _scan(queries, space, k, block_rows, exact=True)[:2],

@@ -1,20 +1,20 @@
 """Ranks every query's relevant items among millions, on any Beam runner: no worker sees them all.
 
-The gallery is cut into shards by identity, and batches of queries visit every shard. A batch
-brings along what is relevant to its queries, found beforehand within each class; a shard counts
-what it has ahead of each relevant item (`retrieval/shards.py`). Counts of shards add up, and lists
-of nearest neighbours merge in a total order, so that neither shards nor workers nor their order can
-change a bit of the result.
+The gallery is cut into shards by identity, batches of queries come together in groups, and every
+group meets every shard. A batch brings along what is relevant to its queries, found beforehand
+within each class; a shard counts what it has ahead of each relevant item (`retrieval/shards.py`).
+Counts of shards add up, and lists of nearest neighbours merge in a total order, so that neither
+shards nor groups nor workers nor their order can change a bit of the result.
 
-Cost, of Q queries and N gallery rows of dim D in S = ⌈N / `shard_rows`⌉ shards, with R relevant
-items a query on average, and k neighbours kept:
+Cost, of Q queries in G = ⌈Q / `shard_rows`⌉ groups and N gallery rows of dim D in
+S = ⌈N / `shard_rows`⌉ shards, with R relevant items a query on average, and k neighbours kept:
 
 - arithmetic: 2 Q N D operations for the counts, in float64, as many in float32 or bfloat16 for the
   neighbours, and 2 Q R D for the relevant items; and the sorting of Q N scores, in blocks;
 - shuffle: see `shuffled_bytes`; the term that grows is S times the queries with what is relevant to
   them, Q S (4 D + 20 R) bytes;
-- memory of a worker: `shard_rows` (4 D + 16) bytes for a shard and some 100 MB to work with; and a
-  class, n rows of 4 D bytes, with the lists of its queries, 12 n R bytes.
+- memory of a worker: `shard_rows` (12 D + 16 + 12 R) bytes for a shard and a group, and some 400 MB
+  to work with; and a class of n rows, 12 n (D + R) bytes.
 
 Bytes are counted while it runs, in Beam's counters `retrieval/bytes_…`;
 `benchmarks/sharded_retrieval.py` holds a run against these formulas.
@@ -37,8 +37,10 @@ from retrieval.shards import Relevant, Rows
 # 200 MB of rows at D = 1280.
 SHARD_ROWS = 40_000
 
-# Of a model, a class of it, a batch, or a shard.
+# Of a model, and of a class or a batch of it.
 Key = tuple[str, int]
+# Of a model, a shard and a group of queries.
+Cell = tuple[str, int, int]
 
 
 class Batch(NamedTuple):
@@ -82,15 +84,16 @@ def shuffled_bytes(
         neighbours: k.
         shard_rows: See `RankRelevant`.
     """
-    row, shards_there = 4 * dim + 16, _number_of_shards(gallery, shard_rows)
+    row = 4 * dim + 16
+    there, groups = _parts(gallery, shard_rows), _parts(queries, shard_rows)
     counted = 8 * relevant + 12 * neighbours * queries
     return {
         "classes": (queries + gallery) * row + 8 * queries,
         "relevant": 12 * relevant + 16 * queries,
         "queries": queries * row,
-        "pieces": gallery * row,
-        "visits": shards_there * (queries * (row + 8) + 12 * relevant),
-        "counts": shards_there * counted,
+        "pieces": groups * gallery * row,
+        "visits": there * (queries * (row + 8) + 12 * relevant),
+        "counts": there * counted,
     }
 
 
@@ -111,7 +114,7 @@ class RankRelevant(beam.PTransform):
 
         Args:
             neighbours: k, how many of the nearest neighbours are kept.
-            shard_rows: Gallery rows of a shard, about.
+            shard_rows: Gallery rows of a shard, and queries of a group, about.
         """
         super().__init__()
         self._neighbours, self._shard_rows = neighbours, shard_rows
@@ -120,8 +123,8 @@ class RankRelevant(beam.PTransform):
         """Builds the steps that the module's docstring names."""
         sizes = beam.pvalue.AsDict(
             batches
-            | "Count" >> beam.Map(lambda item: (item[0][0], int(item[1].is_gallery.sum())))
-            | "Add up" >> beam.CombinePerKey(sum)
+            | "Count" >> beam.Map(_sizes_of)
+            | "Add up" >> beam.CombinePerKey(beam.combiners.TupleCombineFn(sum, sum))
         )
         relevant = (
             batches
@@ -179,6 +182,7 @@ def _relevant(item: tuple[Key, Iterable[Any]]) -> Iterator[tuple[Key, Any]]:
     (model, _), parts = item
     listed = list(parts)
     gallery = Rows(*map(np.concatenate, zip(*(part[3] for part in listed), strict=True)))
+    gallery = gallery.take(np.argsort(gallery.keys))
     for number, places, queries, _ in listed:
         if len(places):
             relevant = shards.relevant_of_class(queries, gallery)
@@ -196,7 +200,11 @@ def _queries(item: tuple[Key, Batch]) -> Iterator[tuple[Key, Rows]]:
 
 def _question(item: tuple[Key, dict[str, Any]]) -> Iterator[tuple[Key, _Question]]:
     key, joined = item
-    (queries,) = joined["rows"]
+    batches = list(joined["rows"])
+    if len(batches) > 1:
+        labels = [int(rows.labels[0]) for rows in batches]
+        raise ValueError(f"the same image comes in several batches (labels {labels})")
+    queries = batches[0]
     parts = list(joined["relevant"])
     counts = np.zeros(len(queries.keys), np.int64)
     for places, relevant in parts:
@@ -210,41 +218,56 @@ def _question(item: tuple[Key, dict[str, Any]]) -> Iterator[tuple[Key, _Question
     yield key, _Question(queries, Relevant(counts, scores, keys))
 
 
-def _number_of_shards(gallery: int, shard_rows: int) -> int:
-    return max(1, -(-gallery // shard_rows))
+Sizes = dict[str, tuple[int, int]]
 
 
-def _pieces(
-    item: tuple[Key, Batch], sizes: dict[str, int], shard_rows: int
-) -> Iterator[tuple[Key, Rows]]:
+def _sizes_of(item: tuple[Key, Batch]) -> tuple[str, tuple[int, int]]:
     (model, _), batch = item
+    return model, (int(batch.is_gallery.sum()), int(batch.is_query.sum()))
+
+
+def _parts(rows: int, part_rows: int) -> int:
+    return max(1, -(-rows // part_rows))
+
+
+def _pieces(item: tuple[Key, Batch], sizes: Sizes, part_rows: int) -> Iterator[tuple[Cell, Rows]]:
+    (model, _), batch = item
+    gallery, queries = sizes[model]
     rows = batch.rows.take(batch.is_gallery)
-    shard = shards.shard_of(rows.keys, _number_of_shards(sizes[model], shard_rows))
+    shard = shards.shard_of(rows.keys, _parts(gallery, part_rows))
     for number in np.unique(shard):
         piece = rows.take(shard == number)
-        _send("pieces", piece)
-        yield (model, int(number)), piece
+        for group in range(_parts(queries, part_rows)):
+            _send("pieces", piece)
+            yield (model, int(number), group), piece
 
 
 def _visits(
-    item: tuple[Key, _Question], sizes: dict[str, int], shard_rows: int
-) -> Iterator[tuple[Key, tuple[int, _Question]]]:
+    item: tuple[Key, _Question], sizes: Sizes, part_rows: int
+) -> Iterator[tuple[Cell, tuple[int, _Question]]]:
     (model, number), question = item
-    for shard in range(_number_of_shards(sizes[model], shard_rows)):
+    gallery, queries = sizes[model]
+    group = number % _parts(queries, part_rows)
+    for shard in range(_parts(gallery, part_rows)):
         _send("visits", question.queries, question.relevant)
-        yield (model, shard), (number, question)
+        yield (model, shard, group), (number, question)
 
 
-def _count(item: tuple[Key, dict[str, Any]], neighbours: int) -> Iterator[tuple[Key, _Counted]]:
-    (model, _), joined = item
-    shard = None
-    for number, question in joined["visits"]:
-        if shard is None:
-            shard = shards.sorted_shard(joined["pieces"], question.queries.vectors.shape[1])
-        counted = _Counted(
-            shards.ahead_in_shard(question.queries, question.relevant, shard),
-            *shards.nearest_in_shard(question.queries, shard, neighbours),
-        )
+def _count(item: tuple[Cell, dict[str, Any]], neighbours: int) -> Iterator[tuple[Key, _Counted]]:
+    (model, _, _), joined = item
+    visits = list(joined["visits"])
+    if not visits:
+        return
+    every = Rows(*map(np.concatenate, zip(*(q.queries for _, q in visits), strict=True)))
+    shard = shards.sorted_shard(joined["pieces"], every.vectors.shape[1])
+    # All at once, so that the shard is prepared for the search once.
+    scores, nearest = shards.nearest_in_shard(every, shard, neighbours)
+    start = 0
+    for number, question in visits:
+        part = slice(start, start + len(question.queries.keys))
+        start = part.stop
+        ahead = shards.ahead_in_shard(question.queries, question.relevant, shard)
+        counted = _Counted(ahead, scores[part], nearest[part])
         _send("counts", counted)
         yield (model, number), counted
 

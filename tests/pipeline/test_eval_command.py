@@ -39,7 +39,7 @@ def test_table_and_json(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[st
 def test_a_gallery_and_rows_without_ids(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    queries = _file(tmp_path, ids=np.array(list("vwxyz")))
+    queries = _file(tmp_path)
     gallery = _file(tmp_path, "gallery.npz", embeddings=ROWS[:3], labels=LABELS[:3])
     assert main(["eval", str(queries), "--gallery", str(gallery)]) == 0
     assert "5 queries, 3 images searched" in capsys.readouterr().out
@@ -138,6 +138,13 @@ def test_labels_of_records_may_be_numbers(
             "e.tfrecord holds embeddings of different lengths: [1, 2]",
         ),
         ([], "e.tfrecord holds no record"),
+        ([{"embedding": b"x", "label": 1}], "record 0: embedding must be numbers"),
+        ([{"embedding": [1.0], "class_name": b"\xff"}], "record 0: embedding must be numbers"),
+        ([{"embedding": [1.0], "label": 1, "id": 7}], "id UTF-8 text"),
+        (
+            [{"embedding": [1.0], "label": 1}, {"embedding": [1.0], "label": b"1"}],
+            "holds numbers and names as labels",
+        ),
     ],
 )
 def test_bad_records_are_named(

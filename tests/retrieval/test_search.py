@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import threadpoolctl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -137,6 +138,67 @@ def test_far_from_the_origin_small_distances_count():
         np.testing.assert_allclose(
             -scores, np.take_along_axis(distances, indices, axis=1), rtol=1e-6
         )
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_rounding_of_the_screens_scores_is_allowed_for(screen: ScreenName):
+    """Rows that bfloat16 holds exactly, with products that it does not."""
+    gallery = [[1.0, 2.0**-8 + 1.4e-5, 0.0], [1.0, 2.0**-8, 1e-6]]
+    _, indices = search.top_k([[1.0, 1.0, 1.0]], gallery, 1, metric="dot", screen=screen)
+    assert indices.tolist() == [[0]]
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**32 - 1), sign=st.sampled_from((-1, 1)), dim=st.sampled_from((2, 700)))
+def test_screens_agree_on_rows_that_bfloat16_holds(seed: int, sign: int, dim: int):
+    """Integers of few bits: nothing but the product is rounded."""
+    rng = np.random.default_rng(seed)
+    queries, gallery = rng.integers(1, 128, (4, dim)), rng.integers(1, 128, (300, dim))
+    for metric in METRICS:
+        found = [
+            search.top_k(sign * queries, gallery, 5, metric=metric, screen=s)[1] for s in SCREENS
+        ]
+        np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_scores_of_long_rows_do_not_depend_on_their_place():
+    rng = np.random.default_rng(0)
+    query = np.ones((1, 9000), np.float32)
+    gallery = np.tile(rng.normal(size=9000), (40, 1)).astype(np.float32)
+    # What is left of the sum is what the order of additions leaves of it.
+    gallery[:, 0], gallery[:, 8500] = 1e15, -1e15
+    scores, indices = search.top_k(query, gallery, 40, metric="dot")
+    assert len(set(scores[0].tolist())) == 1 and indices[0].tolist() == list(range(40))
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_many_excluded_rows_leave_the_search_fast_and_right(screen: ScreenName, monkeypatch):
+    """One id has a large share of the gallery; no query is searched row by row for that."""
+    monkeypatch.setattr(search._Job, "_exact", None)
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(6000, 8))
+    ids = np.concatenate([np.zeros(5000, int), np.arange(1, 1001)])
+    scores, indices = search.top_k(
+        rows[::100], rows, 3, query_ids=ids[::100], gallery_ids=ids, screen=screen
+    )
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    cosine = np.where(ids[::100, None] == ids[None], -np.inf, unit[::100] @ unit.T)
+    np.testing.assert_array_equal(indices, np.argsort(-cosine, axis=1, kind="stable")[:, :3])
+
+
+def test_blas_has_its_threads_back_when_searches_overlap():
+    def threads() -> set[int]:
+        return {lib["num_threads"] for lib in threadpoolctl.threadpool_info()}
+
+    before = threads()
+    rows = np.random.default_rng(0).normal(size=(2000, 4))
+    first, second = (search.nearest_blocks(rows, rows, 1, memory_mb=512) for _ in range(2))
+    next(first), next(second)
+    for _ in first:
+        pass
+    for _ in second:
+        pass
+    assert threads() == before
 
 
 def test_shards_merge_to_the_whole(make_rows):

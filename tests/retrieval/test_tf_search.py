@@ -100,6 +100,15 @@ def test_a_query_that_is_not_finite_raises():
         tf_search.top_k_tf([[np.nan, 1.0]], [[1.0, 0.0]], 1)
 
 
+@pytest.mark.parametrize("metric", ["dot", "squared_euclidean"])
+@pytest.mark.parametrize("side", ["queries", "gallery"])
+def test_rows_whose_products_would_overflow_raise(metric: Similarity, side: str):
+    short = np.eye(2)
+    rows = {"queries": short, "gallery": short, side: [[1.6e19, 0.0]]}
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"{side} of top_k_tf hold"):
+        tf_search.top_k_tf(rows["queries"], rows["gallery"], 1, metric=metric)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -177,6 +177,13 @@ def test_models_do_not_see_each_other(tmp_path: pathlib.Path):
         )
 
 
+def test_a_batch_that_comes_twice_is_an_error(tmp_path: pathlib.Path):
+    everything = np.ones(6, bool)
+    batch = ("model", 7), Batch(_unit(_raw(6)), everything, everything)
+    with pytest.raises(Exception, match="the same image comes in several batches"):
+        _run(tmp_path, [batch, batch], 3)
+
+
 def test_the_bytes_that_are_shuffled_are_those_of_the_formula():
     rows = _unit(_raw(60))
     everything = np.ones(60, bool)
