@@ -67,7 +67,7 @@ class Float32Screen:
             similarity: That of the rows.
             block_rows: Gallery rows of a block W, the last of which may be shorter.
         """
-        self._block_rows, self._rows = block_rows, len(gallery)
+        self._block_rows = block_rows
         center = None
         if similarity == "squared_euclidean":
             center = gallery.mean(axis=0, dtype=np.float64) if len(gallery) else 0.0

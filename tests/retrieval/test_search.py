@@ -10,7 +10,7 @@ import threadpoolctl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval import search
+from retrieval import block_search, search
 from retrieval.screen_choice import ScreenName
 from retrieval.similarity import Similarity
 
@@ -21,10 +21,10 @@ SCREENS: tuple[ScreenName, ...] = ("float32", "bfloat16")
 
 def _cut_small(patch: pytest.MonkeyPatch, gallery: int, queries: int, spare: int) -> None:
     """Makes blocks and lists small, so that small galleries are cut up and lists overflow."""
-    patch.setattr(search, "_GALLERY_BLOCK", gallery)
-    patch.setattr(search, "_QUERY_BLOCK", queries)
-    patch.setattr(search, "_FIRST_PIECE", 4)
-    patch.setattr(search, "_LIST_SPARE", spare)
+    patch.setattr(block_search, "_GALLERY_BLOCK", gallery)
+    patch.setattr(block_search, "_QUERY_BLOCK", queries)
+    patch.setattr(block_search, "_FIRST_PIECE", 4)
+    patch.setattr(block_search, "_LIST_SPARE", spare)
 
 
 def _padded(rankings: list[list[tuple[float, int]]], k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -174,7 +174,7 @@ def test_scores_of_long_rows_do_not_depend_on_their_place():
 @pytest.mark.parametrize("screen", SCREENS)
 def test_many_excluded_rows_leave_the_search_fast_and_right(screen: ScreenName, monkeypatch):
     """One id has a large share of the gallery; no query is searched row by row for that."""
-    monkeypatch.setattr(search._Job, "_exact", None)
+    monkeypatch.setattr(block_search.BlockSearch, "_exact", None)
     rng = np.random.default_rng(2)
     rows = rng.normal(size=(6000, 8))
     ids = np.concatenate([np.zeros(5000, int), np.arange(1, 1001)])
