@@ -224,9 +224,9 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     for split, values in trained.items():
         table.add_row(f"trained, {sizes[split]}", *_numbers(values, shown))
         if bounds := summary["confidence_intervals"].get(split):
-            texts = [
-                "–" if n not in bounds else "{:.3f} … {:.3f}".format(*bounds[n]) for n in shown
-            ]
+            # Student's t intervals are symmetric, and two bounds would not fit 80 columns.
+            halves = {name: (high - low) / 2 for name, (low, high) in bounds.items()}
+            texts = [f"± {halves[name]:.4f}" if name in halves else "–" for name in shown]
             table.add_row("  95 % confidence", *texts, style="dim")
     console.print()
     if shown:

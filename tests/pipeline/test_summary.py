@@ -11,7 +11,7 @@ from rich.console import Console
 from pipeline.summary import print_summary
 
 
-def _printed(**changes: Any) -> str:
+def _printed(width: int = 100, **changes: Any) -> str:
     summary = {
         "frozen_backbone": {"validation": {"recall_at_1": 0.5}},
         "metrics": {"validation": {"recall_at_1": 0.75, "map_at_r": 0.25}},
@@ -27,7 +27,7 @@ def _printed(**changes: Any) -> str:
         **changes,
     }
     screen = io.StringIO()
-    print_summary(summary, Console(file=screen, width=100))
+    print_summary(summary, Console(file=screen, width=width))
     return screen.getvalue()
 
 
@@ -49,8 +49,10 @@ def test_metrics_stand_beside_the_number_of_images() -> None:
 
 
 def test_intervals_stand_below_what_they_belong_to() -> None:
-    (line,) = (line for line in _printed().splitlines() if "95 % confidence" in line)
-    assert "0.700 … 0.800" in line and "–" in line
+    lines = _printed(width=80).splitlines()
+    (place,) = (i for i, line in enumerate(lines) if "95 % confidence" in line)
+    assert "trained, validation (20 images)" in lines[place - 1]
+    assert "± 0.0502" in lines[place] and "–" in lines[place]
 
 
 @pytest.mark.parametrize(
