@@ -23,13 +23,8 @@ import apache_beam as beam
 import numpy as np
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from components.retrieval_evaluator.sharded import (
-    Batch,
-    Key,
-    Ranked,
-    RankRelevant,
-    shuffled_bytes,
-)
+from components.sharded_search.ranking import Ranked, RankRelevant, shuffled_bytes
+from components.sharded_search.visits import Batch, Key
 from retrieval.metrics import metrics_of_ranks
 from retrieval.rows import unit_rows
 from retrieval.shards import Rows, identity_keys

@@ -13,6 +13,8 @@ COMPONENT_IDS = (
     "AnomalyGate",
     "Transform",
     "Trainer",
+    "ImageEmbedder",
+    "LeakCheck",
     "Baseline",
     "Evaluator",
     "TestEvaluator",

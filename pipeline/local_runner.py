@@ -152,6 +152,7 @@ def _run(
                 run=latest_run(open_store(metadata), settings.run.pipeline_name),
                 split_sizes=data.split_sizes,
                 seconds=time.monotonic() - started,
+                leave_out=settings.evaluation.near_duplicates == "leave_out",
                 error=error,
             )
             path = write_summary(root, summary)
@@ -162,12 +163,12 @@ def _run(
 
 def _images(settings: Settings, split_sizes: Mapping[str, int]) -> dict[str, int]:
     """How many images the components work on that report their progress."""
-    indexed = {*settings.gallery.splits, settings.gallery.calibration_split}
     return {
         "TfdsExampleGen": sum(split_sizes.values()),
         "Evaluator": split_sizes["validation"],
         "TestEvaluator": split_sizes["test"],
-        "SimilarityIndexer": sum(split_sizes[split] for split in indexed),
+        "ImageEmbedder": sum(split_sizes[split] for split in settings.embedded_splits),
+        "LeakCheck": split_sizes["validation"] + split_sizes["test"],
     }
 
 

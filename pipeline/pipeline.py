@@ -14,7 +14,12 @@ from tfx import v1 as tfx
 
 from components.anomaly_gate.component import AnomalyGate
 from components.bounded_transform.component import BATCH_SIZE_KEY, BoundedTransform
+from components.image_embedder.component import ImageEmbedder
+from components.image_embedder.executor import EmbedderConfig
+from components.leak_check.component import LeakCheck
+from components.leak_check.executor import LeakCheckConfig
 from components.pusher.component import AtomicPusher
+from components.retrieval_evaluator.component import RetrievalEvaluator
 from components.retrieval_evaluator.config import (
     EXTRACTOR_MODULE,
     Protocol,
@@ -22,6 +27,7 @@ from components.retrieval_evaluator.config import (
     eval_config,
 )
 from components.similarity_indexer.component import SimilarityIndexer
+from components.similarity_indexer.executor import IndexerConfig
 from components.tfds_example_gen.component import TfdsExampleGen
 from components.tfds_example_gen.config import IngestionConfig
 from pipeline.code_hash import code_hash
@@ -123,19 +129,35 @@ def create_pipeline(
             "code": code_hash(TRAINER),
         },
     )
+    evaluation, gallery = settings.evaluation, settings.gallery
+    embedder = ImageEmbedder(
+        examples=example_gen.outputs["examples"],
+        model=trainer.outputs["model"],
+        config=EmbedderConfig(settings.embedded_splits, gallery.thumbnail_size),
+        code_hash=code_hash("components.image_embedder.executor"),
+    )
+    leak_check = None
+    if evaluation.near_duplicates != "ignore":
+        leak_check = LeakCheck(
+            embeddings=embedder.outputs["embeddings"],
+            config=LeakCheckConfig(SPLITS, evaluation.duplicate_likeness),
+            code_hash=code_hash("components.leak_check.executor"),
+        )
+    left_out = None
+    if leak_check and evaluation.near_duplicates == "leave_out":
+        left_out = leak_check.outputs["near_duplicates"]
     baseline = tfx.dsl.Resolver(
         strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
         model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
         model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
     ).with_id("Baseline")
-    evaluation = settings.evaluation
-    evaluation_code = code_hash(EXTRACTOR_MODULE)
-    evaluator = tfx.components.Evaluator(
+    evaluation_code = code_hash(EXTRACTOR_MODULE, "components.retrieval_evaluator.component")
+    evaluator = RetrievalEvaluator(
         examples=example_gen.outputs["examples"],
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["model"],
         example_splits=_evaluated("validation", evaluation.gallery_splits),
-        module_path=EXTRACTOR_MODULE,
+        left_out=left_out,
         eval_config=eval_config(
             evaluation.ks,
             thresholds=Thresholds(
@@ -145,13 +167,13 @@ def create_pipeline(
             code_hash=evaluation_code,
             protocol=_protocol("validation", evaluation.gallery_splits),
         ),
-    )
+    ).with_id("Evaluator")
     # Reported, never a reason to bless: the test split must not choose a model.
-    test_evaluator = tfx.components.Evaluator(
+    test_evaluator = RetrievalEvaluator(
         examples=example_gen.outputs["examples"],
         model=trainer.outputs["model"],
         example_splits=_evaluated("test", evaluation.gallery_splits),
-        module_path=EXTRACTOR_MODULE,
+        left_out=left_out,
         eval_config=eval_config(
             evaluation.ks,
             thresholds=None,
@@ -160,11 +182,15 @@ def create_pipeline(
             protocol=_protocol("test", evaluation.gallery_splits),
         ),
     ).with_id("TestEvaluator")
-    gallery = settings.gallery
     indexer = SimilarityIndexer(
-        examples=example_gen.outputs["examples"],
+        embeddings=embedder.outputs["embeddings"],
         model=trainer.outputs["model"],
-        config=gallery.model_dump(),
+        config=IndexerConfig(
+            splits=gallery.splits,
+            neighbours=gallery.neighbours,
+            calibration_split=gallery.calibration_split,
+            match_precision=gallery.match_precision,
+        ),
         code_hash=code_hash("components.similarity_indexer.executor"),
     )
     pusher = AtomicPusher(
@@ -185,6 +211,8 @@ def create_pipeline(
             gate,
             transform,
             trainer,
+            embedder,
+            *([leak_check] if leak_check else []),
             baseline,
             evaluator,
             test_evaluator,

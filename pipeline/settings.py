@@ -7,7 +7,7 @@ and overrides become a tree is the business of `settings_loader.py`, not of this
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -129,6 +129,20 @@ class EvaluationSettings(Section):
         )
     )
 
+    near_duplicates: Literal["ignore", "report", "leave_out"] = Field(
+        default="report",
+        description="images of validation and test that look like one of an earlier split (train, "
+        "validation, test): do not look for them, list them in the summary, or also leave them out "
+        "of the evaluation",
+    )
+    duplicate_likeness: float = Field(
+        default=0.88,
+        gt=0.0,
+        le=1.0,
+        description="correlation of details, wherever one photo's frame lies in the other, from "
+        "which on two photos are near-duplicates",
+    )
+
     @model_validator(mode="after")
     def _one_is_among_the_ks(self) -> EvaluationSettings:
         if 1 not in self.ks or len(set(self.ks)) != len(self.ks):
@@ -211,3 +225,10 @@ class Settings(Section):
     gallery: GallerySettings = GallerySettings()
     serving: ServingSettings = ServingSettings()
     run: RunSettings = RunSettings()
+
+    @property
+    def embedded_splits(self) -> tuple[Split, ...]:
+        """The splits whose images are embedded for what comes behind the Trainer."""
+        wanted = {*self.gallery.splits, self.gallery.calibration_split}
+        look_everywhere = self.evaluation.near_duplicates != "ignore"
+        return tuple(split for split in get_args(Split) if look_everywhere or split in wanted)

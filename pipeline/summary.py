@@ -19,7 +19,7 @@ FILE = "summary.json"
 
 SHOWN = ("recall_at_1", "recall_at_5", "map_at_r")
 
-# Ids of bad images that are printed.
+# Images of a kind that are printed.
 _NAMED = 3
 
 
@@ -31,6 +31,7 @@ def build_summary(
     run: Run | None,
     split_sizes: Mapping[str, int],
     seconds: float,
+    leave_out: bool = False,
     error: str | None = None,
 ) -> dict[str, Any]:
     """Collects a run's results.
@@ -42,6 +43,7 @@ def build_summary(
         run: What they wrote; None if nothing.
         split_sizes: Images by split, before ingestion looked at them.
         seconds: Duration of the whole run.
+        leave_out: Whether near-duplicates took no part in the evaluation.
         error: Why it did not succeed.
 
     Returns:
@@ -95,6 +97,8 @@ def build_summary(
         "images": ingestion["images"] if ingestion else dict(split_sizes),
         "bad_images": ingestion["bad_images"] if ingestion else [],
         "duplicates": ingestion["duplicates"] if ingestion else [],
+        "near_duplicates": _near_duplicates(run),
+        "near_duplicates_left_out": leave_out,
         "metrics": metrics,
         "confidence_intervals": intervals,
         "difference_to_baseline": differences,
@@ -116,6 +120,16 @@ def _ingestion(run: Run | None) -> dict[str, Any] | None:
     # Spelled out, since importing the component's report would import TensorFlow.
     with open(os.path.join(examples.uri, "ingestion.json"), encoding="utf-8") as file:
         return json.load(file)
+
+
+def _near_duplicates(run: Run | None) -> list[dict[str, Any]] | None:
+    """Images that look like one of an earlier split; None if nobody looked for them."""
+    found = run.outputs.get(("LeakCheck", "near_duplicates")) if run else None
+    if found is None:
+        return None
+    # Spelled out, as above.
+    with open(os.path.join(found.uri, "near_duplicates.json"), encoding="utf-8") as file:
+        return json.load(file)["images"]
 
 
 def _training(run: Run | None) -> dict[str, Any]:
@@ -180,6 +194,18 @@ def _about_data(summary: Mapping[str, Any]) -> list[str]:
             end = ""
         lines.append(
             f"images that occur more than once: {len(groups)}, across splits: {leaks}{end}"
+        )
+    if found := summary["near_duplicates"]:
+        named = [f"{image['id']} like {image['original_id']}" for image in found[:_NAMED]]
+        more = ", …" if len(found) > _NAMED else ""
+        end = (
+            "left out of the evaluation"
+            if summary["near_duplicates_left_out"]
+            else "kept (evaluation.near_duplicates=leave_out leaves them out)"
+        )
+        lines.append(
+            "images that look like one of an earlier split: "
+            f"{len(found)} ({', '.join(named)}{more}), {end}"
         )
     return lines
 

@@ -162,6 +162,8 @@ def ahead_in_shard(queries: Rows, relevant: Relevant, shard: Rows) -> Ints:
         shard: Of `sorted_shard`.
     """
     counts = np.zeros(len(relevant.keys), np.int64)
+    if not len(counts):
+        return counts
     query = np.repeat(np.arange(len(queries.keys)), relevant.counts)
     place = np.searchsorted(shard.keys, relevant.keys)
     step = int(np.clip(_ELEMENTS // max(1, len(shard.keys)), 1, MOST_QUERIES))

@@ -129,6 +129,22 @@ def eval_config(
     return config
 
 
+def leaving_out(config: tfma.EvalConfig, path: str) -> tfma.EvalConfig:
+    """The same without some images, neither as queries nor in the gallery.
+
+    Args:
+        config: Of `eval_config`.
+        path: A list of near-duplicates (`leak_check/report.py`).
+    """
+    changed = tfma.EvalConfig()
+    changed.CopyFrom(config)
+    for spec in changed.metrics_specs:
+        for metric in spec.metrics:
+            if metric.module == METRIC_MODULE:
+                metric.config = json.dumps({**json.loads(metric.config), "left_out": path})
+    return changed
+
+
 def _model(name: str, *, is_baseline: bool = False) -> tfma.ModelSpec:
     return tfma.ModelSpec(
         name=name,

@@ -1,9 +1,10 @@
 """Gives TFMA each query's retrieval results: the Evaluator's `module_path`.
 
 TFMA predicts embeddings; the extractor here, put in right behind, has each query's relevant images
-ranked among the gallery (`sharded.py`) and writes per-query results and nearest neighbours beside
-the features. From there on TFMA's own machinery works: means (`metric.py`), slices, thresholds, and
-the comparison with the baseline, which is searched among its own embeddings of the same images.
+ranked among the gallery (`sharded_search/ranking.py`) and writes per-query results and nearest
+neighbours beside the features. From there on TFMA's own machinery works: means (`metric.py`),
+slices, thresholds, and the comparison with the baseline, which is searched among its own embeddings
+of the same images.
 
 Encoded images are dropped from what goes on: nothing behind needs them, and they would have to
 travel with the results.
@@ -11,6 +12,7 @@ travel with the results.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -19,10 +21,13 @@ import apache_beam as beam
 import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.utils import util
+from tfx.dsl.io import fileio
 
-from components.retrieval_evaluator.config import Protocol
+from components.leak_check import report
+from components.retrieval_evaluator.config import LEAVE_ONE_OUT, Protocol
 from components.retrieval_evaluator.metric import result_key
-from components.retrieval_evaluator.sharded import SHARD_ROWS, Batch, Key, Ranked, RankRelevant
+from components.sharded_search.ranking import Ranked, RankRelevant
+from components.sharded_search.visits import SHARD_ROWS, Batch, Key
 from retrieval.metrics import metric_names, metrics_of_ranks
 from retrieval.rows import unit_rows
 from retrieval.shards import Rows, identity_keys
@@ -57,44 +62,81 @@ def custom_extractors(
     return [*extractors[:place], search, *extractors[place:]]
 
 
-def _options(eval_config: tfma.EvalConfig) -> tuple[tuple[int, ...], Protocol]:
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """Which of the images that are read take part, and as what.
+
+    Attributes:
+        protocol: By their splits.
+        left_out: Keys of images that take no part.
+    """
+
+    protocol: Protocol = LEAVE_ONE_OUT
+    left_out: frozenset[int] = frozenset()
+
+    def queries(self, inputs: dict[str, Any]) -> np.ndarray:
+        """Which images of a batch of features are queries, bool [B]."""
+        return self.protocol.is_query(_column(inputs, features.SPLIT)) & self._takes_part(inputs)
+
+    def gallery(self, inputs: dict[str, Any]) -> np.ndarray:
+        """Which images of a batch of features are searched, bool [B]."""
+        return self.protocol.is_gallery(_column(inputs, features.SPLIT)) & self._takes_part(inputs)
+
+    def _takes_part(self, inputs: dict[str, Any]) -> np.ndarray:
+        keys = identity_keys(_column(inputs, features.ID))
+        return np.array([int(key) not in self.left_out for key in keys], bool)
+
+
+def _options(eval_config: tfma.EvalConfig) -> tuple[tuple[int, ...], Selection]:
     for spec in eval_config.metrics_specs:
         for metric in spec.metrics:
             options = json.loads(metric.config or "{}")
             if "ks" in options:
-                return tuple(options["ks"]), Protocol(*map(tuple, options["protocol"]))
+                return tuple(options["ks"]), Selection(
+                    Protocol(*map(tuple, options["protocol"])),
+                    _listed(options.get("left_out", "")),
+                )
     raise ValueError("the eval config has no retrieval metric; build it with eval_config()")
+
+
+def _listed(path: str) -> frozenset[int]:
+    """Keys of the images in a list of near-duplicates; of no list none."""
+    if not path:
+        return frozenset()
+    with fileio.open(path, "r") as file:
+        found = report.loads(file.read())
+    return frozenset(identity_keys([image.id for image in found]).tolist())
 
 
 class SearchNeighbours(beam.PTransform):
     """Extracts with predictions in, the same extracts with per-query retrieval results out."""
 
     def __init__(
-        self, ks: tuple[int, ...], protocol: Protocol, shard_rows: int = SHARD_ROWS
+        self, ks: tuple[int, ...], selection: Selection, shard_rows: int = SHARD_ROWS
     ) -> None:
         """Keeps what is to be found.
 
         Args:
             ks: Cut-offs of the metrics; the largest is the number of neighbours that are kept.
-            protocol: What is searched for what.
-            shard_rows: See `sharded.RankRelevant`.
+            selection: What is searched for what.
+            shard_rows: See `sharded_search.ranking.RankRelevant`.
         """
         super().__init__()
-        self._ks, self._protocol, self._shard_rows = ks, protocol, shard_rows
+        self._ks, self._selection, self._shard_rows = ks, selection, shard_rows
 
     def expand(self, extracts: beam.PCollection) -> beam.PCollection:
         """Takes embeddings out of the batches, ranks them, and joins the results to the batches."""
         numbered = extracts | "Number" >> beam.ParDo(_Number())
         ranked = (
             numbered
-            | "Rows" >> beam.FlatMap(_batches, self._protocol)
+            | "Rows" >> beam.FlatMap(_batches, self._selection)
             | "Rank" >> RankRelevant(max(self._ks), self._shard_rows)
             | "By batch" >> beam.Map(lambda item: (item[0][1], (item[0][0], item[1])))
         )
         return (
             {"extracts": numbered, "ranked": ranked}
             | "Join" >> beam.CoGroupByKey()
-            | "Attach" >> beam.FlatMap(_attach, self._ks, self._protocol)
+            | "Attach" >> beam.FlatMap(_attach, self._ks, self._selection)
         )
 
 
@@ -122,7 +164,7 @@ def _column(inputs: dict[str, Any], name: str) -> np.ndarray:
     return np.asarray(inputs[name]).reshape(-1)
 
 
-def _batches(item: tuple[int, dict[str, Any]], protocol: Protocol) -> Iterator[tuple[Key, Batch]]:
+def _batches(item: tuple[int, dict[str, Any]], selection: Selection) -> Iterator[tuple[Key, Batch]]:
     """One batch of embeddings for each model."""
     number, extracts = item
     inputs, predictions = extracts[tfma.FEATURES_KEY], extracts[tfma.PREDICTIONS_KEY]
@@ -130,21 +172,20 @@ def _batches(item: tuple[int, dict[str, Any]], protocol: Protocol) -> Iterator[t
         predictions = {"": predictions}
     ids = _column(inputs, features.ID)
     labels = _column(inputs, features.LABEL).astype(np.int64)
-    splits = _column(inputs, features.SPLIT)
     for model, embeddings in predictions.items():
         vectors = unit_rows(np.asarray(embeddings, np.float32), f"embeddings of {ids[0]!r} …")
         yield (
             (model, number),
             Batch(
                 Rows(identity_keys(ids), labels, vectors),
-                is_query=protocol.is_query(splits),
-                is_gallery=protocol.is_gallery(splits),
+                is_query=selection.queries(inputs),
+                is_gallery=selection.gallery(inputs),
             ),
         )
 
 
 def _attach(
-    item: tuple[int, dict[str, Any]], ks: tuple[int, ...], protocol: Protocol
+    item: tuple[int, dict[str, Any]], ks: tuple[int, ...], selection: Selection
 ) -> Iterator[dict[str, Any]]:
     """Adds results to the features of a batch's queries, and drops what is no query.
 
@@ -154,7 +195,7 @@ def _attach(
     ranked: dict[str, Ranked] = dict(joined["ranked"])
     names = metric_names(ks)
     for whole in joined["extracts"]:
-        is_query = protocol.is_query(_column(whole[tfma.FEATURES_KEY], features.SPLIT))
+        is_query = selection.queries(whole[tfma.FEATURES_KEY])
         if not is_query.any():
             continue
         extracts = whole if is_query.all() else _some(whole, is_query)

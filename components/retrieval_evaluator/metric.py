@@ -23,7 +23,12 @@ class MeanOverQueries(tfma.metrics.Metric):
     """Mean over the queries that have at least one relevant item; NaN when there is none."""
 
     def __init__(
-        self, name: str, ks: Iterable[int] = (), protocol: Any = (), code: str = ""
+        self,
+        name: str,
+        ks: Iterable[int] = (),
+        protocol: Any = (),
+        left_out: str = "",
+        code: str = "",
     ) -> None:
         """Makes the metric.
 
@@ -31,16 +36,29 @@ class MeanOverQueries(tfma.metrics.Metric):
             name: Key of `retrieval.metrics.per_query_metrics`, and the metric's name in TFMA.
             ks: The cut-offs of the metrics that have one; read by the extractor.
             protocol: The fields of a `config.Protocol`; read by the extractor.
+            left_out: See `config.leaving_out`; read by the extractor.
             code: Digest of the evaluation code. The Evaluator has no other place for it that
                 enters its cache key.
         """
-        super().__init__(_computations, name=name, ks=list(ks), protocol=protocol, code=code)
+        super().__init__(
+            _computations,
+            name=name,
+            ks=list(ks),
+            protocol=protocol,
+            left_out=left_out,
+            code=code,
+        )
 
 
 def _computations(
-    name: str, ks: Any, protocol: Any, code: str, model_names: list[str] | None = None
+    name: str,
+    ks: Any,
+    protocol: Any,
+    left_out: str,
+    code: str,
+    model_names: list[str] | None = None,
 ) -> list[tfma.metrics.MetricComputation]:
-    del ks, protocol, code
+    del ks, protocol, left_out, code
     computations = []
     for model_name in model_names or [""]:
         key = tfma.metrics.MetricKey(name=name, model_name=model_name)

@@ -1,1 +1,1 @@
-"""SimilarityIndexer: embeds a gallery and composes the model that searches it."""
+"""SimilarityIndexer: composes the model that searches an embedded gallery."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from tfx import v1 as tfx
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec
 
-from components.similarity_indexer.artifact import SimilarityIndex
+from components.image_embedder.artifact import ImageEmbeddings
 from components.similarity_indexer.executor import Executor, IndexerConfig
 
 
@@ -24,49 +22,45 @@ class SimilarityIndexerSpec(component_spec.ComponentSpec):
         "code_hash": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
-        "examples": component_spec.ChannelParameter(type=tfx.types.standard_artifacts.Examples),
+        "embeddings": component_spec.ChannelParameter(type=ImageEmbeddings),
         "model": component_spec.ChannelParameter(type=tfx.types.standard_artifacts.Model),
     }
     OUTPUTS = {
         "servable": component_spec.ChannelParameter(type=tfx.types.standard_artifacts.Model),
-        "index": component_spec.ChannelParameter(type=SimilarityIndex),
     }
 
 
 class SimilarityIndexer(base_component.BaseComponent):
-    """Embeds images and writes one SavedModel that finds the nearest of them.
+    """Writes one SavedModel that embeds photos and finds the nearest images of a gallery.
 
     Outputs:
         servable: The SavedModel for a model server (`servable.py` lists its signatures).
-        index: The embeddings it was made of.
     """
 
     SPEC_CLASS = SimilarityIndexerSpec
-    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
     def __init__(
         self,
-        examples: tfx.dsl.Channel,
+        embeddings: tfx.dsl.Channel,
         model: tfx.dsl.Channel,
-        config: IndexerConfig | Mapping[str, Any],
+        config: IndexerConfig,
         code_hash: str,
     ) -> None:
         """Describes the component.
 
         Args:
-            examples: Raw examples with the gallery and calibration splits.
+            embeddings: Embedded images, with the gallery and calibration splits among them.
             model: The Trainer's model.
             config: What to index and how.
             code_hash: Digest of this component's code; part of the cache key.
         """
-        values = dataclasses.asdict(config) if isinstance(config, IndexerConfig) else dict(config)
         super().__init__(
             SimilarityIndexerSpec(
-                examples=examples,
+                embeddings=embeddings,
                 model=model,
-                config=json.dumps(values, sort_keys=True),
+                config=json.dumps(dataclasses.asdict(config), sort_keys=True),
                 code_hash=code_hash,
                 servable=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-                index=tfx.dsl.Channel(type=SimilarityIndex),
             )
         )

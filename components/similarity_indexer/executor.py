@@ -1,27 +1,22 @@
-"""The work of SimilarityIndexer: embed in Beam, calibrate the match threshold, compose, save."""
+"""The work of SimilarityIndexer: calibrate the match threshold, compose the model, save it."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import math
-import os
 from typing import Any
 
 import numpy as np
 from absl import logging
-from apache_beam.utils import shared
-from tfx.dsl.components.base import base_beam_executor
+from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
-from components.similarity_indexer import records
-from components.similarity_indexer.embedding import EmbedSplit
+from components.image_embedder import records
 from components.similarity_indexer.servable import SimilarityModel, save
 from retrieval.calibration import precision_threshold
 from retrieval.search import top_k
-
-BATCH_SIZE = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,18 +28,16 @@ class IndexerConfig:
         neighbours: K, the neighbours in each answer.
         calibration_split: Split whose queries set the match threshold.
         match_precision: Precision that matches among the calibration pairs must have.
-        thumbnail_size: Shorter side of thumbnails in pixels.
     """
 
     splits: tuple[str, ...]
     neighbours: int
     calibration_split: str
     match_precision: float
-    thumbnail_size: int
 
 
 def match_threshold(
-    queries: records.Gallery, gallery: records.Gallery, *, k: int, precision: float
+    queries: records.EmbeddedImages, gallery: records.EmbeddedImages, *, k: int, precision: float
 ) -> float:
     """The lowest cosine from which on neighbours are of the query's class precisely enough.
 
@@ -66,7 +59,7 @@ def match_threshold(
     return precision_threshold(scores[found], same[found], precision)
 
 
-class Executor(base_beam_executor.BaseBeamExecutor):
+class Executor(base_executor.BaseExecutor):
     """Executor of `SimilarityIndexer`."""
 
     def Do(  # noqa: N802
@@ -75,53 +68,34 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         output_dict: dict[str, list[Any]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes the index and the servable model.
+        """Writes the servable model.
 
         Raises:
-            ValueError: A split that the examples lack, or a gallery without images.
+            ValueError: A gallery or a calibration split without images.
         """
         config = IndexerConfig(**json.loads(exec_properties["config"]))
-        examples = artifact_utils.get_single_instance(input_dict["examples"])
+        embeddings = artifact_utils.get_single_instance(input_dict["embeddings"])
         model = artifact_utils.get_single_instance(input_dict["model"])
-        index = artifact_utils.get_single_instance(output_dict["index"])
         servable = artifact_utils.get_single_instance(output_dict["servable"])
-        model_folder = path_utils.serving_model_path(model.uri)
 
-        present = artifact_utils.decode_split_names(examples.split_names)
-        wanted = list(dict.fromkeys([*config.splits, config.calibration_split]))
-        missing = [split for split in wanted if split not in present]
-        if missing:
-            raise ValueError(
-                f"gallery.splits and gallery.calibration_split name {', '.join(missing)}; "
-                f"the data has the splits {', '.join(present)}"
-            )
-        loaded = shared.Shared()
-        with self._make_beam_pipeline() as pipeline:
-            for split in wanted:
-                pattern = os.path.join(artifact_utils.get_split_uri([examples], split), "*")
-                pipeline | f"Embed[{split}]" >> EmbedSplit(
-                    pattern,
-                    records.split_folder(index.uri, split),
-                    model_folder,
-                    thumbnail_size=config.thumbnail_size,
-                    batch=BATCH_SIZE,
-                    loaded=loaded,
-                )
-
-        gallery = records.read(index.uri, config.splits)
+        gallery = records.read(embeddings.uri, config.splits)
         threshold = match_threshold(
-            records.read(index.uri, [config.calibration_split]),
+            records.read(embeddings.uri, [config.calibration_split]),
             gallery,
             k=config.neighbours,
             precision=config.match_precision,
         )
         logging.info("Gallery of %d images, match threshold %.4f.", len(gallery), threshold)
         save(
-            SimilarityModel(model_folder, gallery, k=config.neighbours, threshold=threshold),
+            SimilarityModel(
+                path_utils.serving_model_path(model.uri),
+                gallery,
+                k=config.neighbours,
+                threshold=threshold,
+            ),
             path_utils.serving_model_dir(servable.uri),
         )
-        for artifact in (index, servable):
-            artifact.set_int_custom_property("gallery_size", len(gallery))
-            # ML Metadata cannot store infinity; without the property, nothing is a match.
-            if math.isfinite(threshold):
-                artifact.set_float_custom_property("match_threshold", threshold)
+        servable.set_int_custom_property("gallery_size", len(gallery))
+        # ML Metadata cannot store infinity; without the property, nothing is a match.
+        if math.isfinite(threshold):
+            servable.set_float_custom_property("match_threshold", threshold)

@@ -25,7 +25,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from components.similarity_indexer.records import Gallery
+from components.image_embedder.records import EmbeddedImages
 from retrieval.rows import unit_rows
 from retrieval.tf_search import top_k_tf
 
@@ -38,7 +38,9 @@ _IMAGES = tf.TensorSpec([None], tf.string, name="image_bytes")
 class SimilarityModel(tf.Module):
     """What is saved."""
 
-    def __init__(self, model_folder: str, gallery: Gallery, *, k: int, threshold: float) -> None:
+    def __init__(
+        self, model_folder: str, gallery: EmbeddedImages, *, k: int, threshold: float
+    ) -> None:
         """Composes the model.
 
         Args:

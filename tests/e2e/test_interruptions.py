@@ -32,8 +32,10 @@ COMPONENTS = [
     "Transform",
     "Trainer",
     "Evaluator",
-    "SimilarityIndexer",
+    "ImageEmbedder",
     "TestEvaluator",
+    "LeakCheck",
+    "SimilarityIndexer",
     "Pusher",
 ]
 

@@ -221,3 +221,39 @@ def test_the_reason_is_told(refused: tuple[pathlib.Path, dict[str, Any]]) -> Non
     (reason,) = refused[1]["not_blessed_because"]
     value = refused[1]["metrics"]["validation"]["map_at_r"]
     assert reason == f"map_at_r is {value:.4f}; at least 0.9900 is required"
+
+
+def test_a_near_duplicate_is_listed_and_left_out(
+    tmp_path: pathlib.Path, tiny: tuple[str, ...]
+) -> None:
+    """Photos in folders of splits, one of them a smaller and darker copy of a training photo."""
+    from components.synthetic_flowers.genera import draw_species
+    from components.synthetic_flowers.scene import photograph
+    from components.synthetic_flowers.streams import Purpose, stream
+
+    splits = {"train": Purpose.TRAIN, "validation": Purpose.VALIDATION, "test": Purpose.TEST}
+    for split, purpose in splits.items():
+        for index in range(12):
+            label = index % 2
+            path = tmp_path / "photos" / split / f"species {label}" / f"{split}{index}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(
+                photograph(stream(0, purpose, label, index), draw_species(0, label), 72)
+            )
+    original = tmp_path / "photos/train/species 1/train3.jpg"
+    copy = tmp_path / "photos/test/species 1/copy.jpg"
+    with Image.open(original) as photo:
+        photo.resize((photo.width * 2 // 3, photo.height * 2 // 3)).point(
+            [value * 4 // 5 for value in range(256)] * 3
+        ).save(copy, quality=70)
+
+    folder = f"data.folder={tmp_path / 'photos'}"
+    overrides = [*tiny, folder, "images.canonical_size=64", "evaluation.near_duplicates=leave_out"]
+    settings = load_settings("demo", overrides)
+    summary = run(settings, tmp_path / "run", preset="demo", last="TestEvaluator").summary
+    (found,) = summary["near_duplicates"]
+    assert found["id"].endswith("copy.jpg") and found["original_id"].endswith("train3.jpg")
+    assert (found["split"], found["original_split"]) == ("test", "train")
+    assert summary["images"] == {"train": 12, "validation": 12, "test": 13}
+    assert summary["metrics"]["test"]["example_count"] == 12
+    assert summary["near_duplicates_left_out"]

@@ -21,6 +21,8 @@ def _printed(width: int = 100, **changes: Any) -> str:
         "training": {"epochs": 6, "epoch": 5},
         "bad_images": [],
         "duplicates": [],
+        "near_duplicates": [],
+        "near_duplicates_left_out": False,
         "blessed": True,
         "not_blessed_because": [],
         "pushed_model": "/models/flowers/7",
@@ -93,6 +95,24 @@ def test_a_model_that_training_made_worse_is_remarked_on(recall: float, told: bo
 )
 def test_copies_are_counted(groups: list[dict[str, Any]], line: str) -> None:
     assert line in _printed(duplicates=groups)
+
+
+@pytest.mark.parametrize(
+    ("left_out", "end"),
+    [(False, "kept (evaluation.near_duplicates=leave_out leaves"), (True, "left out of the eval")],
+)
+def test_near_duplicates_are_counted_and_named(left_out: bool, end: str) -> None:
+    found = [{"id": f"{i}.jpg", "original_id": f"{i}{i}.jpg"} for i in range(4)]
+    printed = _printed(near_duplicates=found, near_duplicates_left_out=left_out)
+    assert (
+        "images that look like one of an earlier split: 4 (0.jpg like 00.jpg, 1.jpg like 11.jpg, "
+        f"2.jpg like 22.jpg, …), {end}"
+    ) in printed
+
+
+@pytest.mark.parametrize("found", [None, []])
+def test_nothing_is_said_of_near_duplicates_where_none_are_known(found: list | None) -> None:
+    assert "look like" not in _printed(near_duplicates=found)
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from tfx.components.evaluator.executor import Executor
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import proto_utils
 
+from components.leak_check import report
+from components.leak_check.artifact import NearDuplicates
+from components.leak_check.report import NearDuplicate
+from components.retrieval_evaluator.component import LEFT_OUT_KEY, Executor
 from components.retrieval_evaluator.config import (
     EXTRACTOR_MODULE,
     LEAVE_ONE_OUT,
@@ -90,6 +93,13 @@ def _model(root: pathlib.Path, matrix: np.ndarray) -> Any:
     return _artifact(standard_artifacts.Model, root)
 
 
+def _near_duplicates(root: pathlib.Path, ids: Sequence[str]) -> Any:
+    root.mkdir()
+    found = [NearDuplicate(name, "test", "a", "", "train", "a", 1.0, 1.0) for name in ids]
+    (root / report.FILE).write_text(report.dumps(found), "utf-8")
+    return _artifact(NearDuplicates, root)
+
+
 def _examples(
     root: pathlib.Path, data: Data, order: np.ndarray, shards: int, splits: Sequence[str]
 ) -> Any:
@@ -121,7 +131,7 @@ def _examples(
 @pytest.fixture(scope="session")
 def evaluate(tmp_path_factory, data: Data) -> Callable[..., Evaluation]:
     """Gives `evaluate(thresholds, candidate=…, baseline=…, order=…, shards=…,
-    splits=…, protocol=…)`.
+    splits=…, protocol=…, left_out=…)`.
 
     Models are given as the matrix that makes embeddings of the stored ones.
     """
@@ -135,6 +145,7 @@ def evaluate(tmp_path_factory, data: Data) -> Callable[..., Evaluation]:
         shards: int = 1,
         splits: Sequence[str] | None = None,
         protocol: Protocol = LEAVE_ONE_OUT,
+        left_out: Sequence[str] | None = None,
     ) -> Evaluation:
         root = tmp_path_factory.mktemp("evaluator")
         rows = np.arange(len(data.labels)) if order is None else order
@@ -145,6 +156,8 @@ def evaluate(tmp_path_factory, data: Data) -> Callable[..., Evaluation]:
         }
         if baseline is not None:
             inputs["baseline_model"] = [_model(root / "baseline", baseline)]
+        if left_out is not None:
+            inputs[LEFT_OUT_KEY] = [_near_duplicates(root / "left_out", left_out)]
         outputs = {
             "evaluation": [_artifact(standard_artifacts.ModelEvaluation, root / "evaluation")],
             "blessing": [_artifact(standard_artifacts.ModelBlessing, root / "blessing")],

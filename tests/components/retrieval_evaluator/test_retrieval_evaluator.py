@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -172,6 +173,34 @@ def test_a_query_split_is_searched_in_gallery_splits(evaluate, data):
     del expected["queries_without_relevant"]
     assert 0 < expected["recall_at_1"] < 1, "a test of something"
     assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_near_duplicates_take_no_part(evaluate, data):
+    """Neither as queries nor in the gallery, for both models; a class of two loses one, too."""
+    left_out = [data.ids[row] for row in (0, 5, 14, 29)]
+    kept = np.flatnonzero(~np.isin(data.ids, left_out))
+    evaluation = evaluate(
+        Thresholds(0.0, 0.0, 1.0), baseline=WORSE, left_out=[*left_out, "not among the images"]
+    )
+    rest = dataclasses.replace(
+        data,
+        embeddings=data.embeddings[kept],
+        labels=[data.labels[row] for row in kept],
+        ids=[data.ids[row] for row in kept],
+    )
+    found, expected = read_overall(evaluation.uri), _expected(rest)
+    assert found.pop("example_count") == len(data.ids) - 4
+    assert found == pytest.approx(expected, abs=1e-6)
+    assert found != pytest.approx(_expected(data), abs=1e-3), "a test of something"
+    baseline = _expected(rest, WORSE)
+    changes = {name: change.value for name, change in read_differences(evaluation.uri).items()}
+    assert changes == pytest.approx({n: expected[n] - baseline[n] for n in expected}, abs=1e-6)
+
+
+def test_an_empty_list_leaves_nothing_out(evaluate, data):
+    found = read_overall(evaluate(None, left_out=[]).uri)
+    assert found.pop("example_count") == len(data.ids)
+    assert found == pytest.approx(_expected(data), abs=1e-6)
 
 
 def test_a_model_better_than_its_baseline_is_blessed(better_than_baseline):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.image_embedder.records import EmbeddedImages
 from components.similarity_indexer.executor import match_threshold
-from components.similarity_indexer.records import Gallery
 from components.similarity_indexer.servable import SimilarityModel, save
 
 
@@ -34,10 +34,10 @@ class Floats(tf.Module):
         return {"class_names": tf.fill(tf.shape(scores), "x"), "scores": scores}
 
 
-def gallery(embeddings: list[list[float]], labels: list[int]) -> Gallery:
+def gallery(embeddings: list[list[float]], labels: list[int]) -> EmbeddedImages:
     n = len(labels)
     rows = np.array(embeddings, np.float32)
-    return Gallery(
+    return EmbeddedImages(
         ids=np.array([f"photo ü{i}".encode() for i in range(n)], object),
         labels=np.array(labels, np.int64),
         class_names=np.array([f"class {label}".encode() for label in labels], object),

@@ -8,7 +8,7 @@ import apache_beam as beam
 import tensorflow as tf
 from apache_beam.utils import shared
 
-from components.similarity_indexer import records
+from components.image_embedder import records
 from trainer_module import features, images
 from trainer_module.progress_log import ImageCounter
 
@@ -35,7 +35,7 @@ class _Embedder:
         embeddings = self._embed(examples=batch)["embedding"].numpy()
         parsed = {key: value.numpy() for key, value in features.parse_raw(batch).items()}
         for index, embedding in enumerate(embeddings):
-            yield records.encode(
+            image = records.EmbeddedImage(
                 identity=parsed[features.ID][index],
                 label=int(parsed[features.LABEL][index]),
                 class_name=parsed[features.CLASS_NAME][index],
@@ -43,6 +43,7 @@ class _Embedder:
                 embedding=embedding,
                 thumbnail=self._thumbnail(parsed[features.IMAGE][index]).numpy(),
             )
+            yield records.encode(image)
 
 
 class _Embed(beam.DoFn):
@@ -68,7 +69,7 @@ class _Embed(beam.DoFn):
 
 
 class EmbedSplit(beam.PTransform):
-    """Reads TFRecords of raw examples and writes the records of an index."""
+    """Reads TFRecords of raw examples and writes records of embedded images."""
 
     def __init__(
         self,

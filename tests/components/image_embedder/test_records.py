@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.similarity_indexer import records
+from components.image_embedder import records
 
 
 def write(folder: pathlib.Path, split: str, ids: list[bytes]) -> None:
@@ -19,12 +19,14 @@ def write(folder: pathlib.Path, split: str, ids: list[bytes]) -> None:
         for identity in ids:
             writer.write(
                 records.encode(
-                    identity=identity,
-                    label=int(identity[-1:]),
-                    class_name=b"class " + identity[-1:],
-                    split=split.encode(),
-                    embedding=np.full(3, int(identity[-1:]), np.float32),
-                    thumbnail=b"thumbnail of " + identity,
+                    records.EmbeddedImage(
+                        identity=identity,
+                        label=int(identity[-1:]),
+                        class_name=b"class " + identity[-1:],
+                        split=split.encode(),
+                        embedding=np.full(3, int(identity[-1:]), np.float32),
+                        thumbnail=b"thumbnail of " + identity,
+                    )
                 )
             )
 
@@ -51,5 +53,5 @@ def test_an_id_that_comes_twice_is_named(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_split_without_images_is_named(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(ValueError, match="no image of split train or test"):
+    with pytest.raises(ValueError, match="no image of split train or test is embedded"):
         records.read(str(tmp_path), ["train", "test"])

@@ -28,33 +28,20 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
-from apache_beam.metrics import Metrics
 
+from components.sharded_search.visits import (
+    SHARD_ROWS,
+    Batch,
+    Key,
+    Question,
+    VisitShards,
+    part_count,
+    queries_of,
+    send,
+)
 from retrieval import shards
 from retrieval.ranks import RelevantRanks
 from retrieval.shards import Relevant, Rows
-
-# 200 MB of rows at D = 1280.
-SHARD_ROWS = 40_000
-
-# Of a model, and of a class or a batch of it.
-Key = tuple[str, int]
-# Of a model, a shard and a group of queries.
-Cell = tuple[str, int, int]
-
-
-class Batch(NamedTuple):
-    """Embeddings of some images by one model.
-
-    Attributes:
-        rows: B of them.
-        is_query: Which are queries, bool [B].
-        is_gallery: Which are searched, bool [B].
-    """
-
-    rows: Rows
-    is_query: npt.NDArray[np.bool_]
-    is_gallery: npt.NDArray[np.bool_]
 
 
 class Ranked(NamedTuple):
@@ -85,7 +72,7 @@ def shuffled_bytes(
         shard_rows: See `RankRelevant`.
     """
     row = 4 * dim + 16
-    there, groups = _parts(gallery, shard_rows), _parts(queries, shard_rows)
+    there, groups = part_count(gallery, shard_rows), part_count(queries, shard_rows)
     counted = 8 * relevant + 12 * neighbours * queries
     return {
         "classes": (queries + gallery) * row + 8 * queries,
@@ -95,12 +82,6 @@ def shuffled_bytes(
         "visits": there * (queries * (row + 8) + 12 * relevant),
         "counts": there * counted,
     }
-
-
-def _send(step: str, *arrays: Iterable[npt.NDArray[Any]]) -> None:
-    """Counts the bytes of what a step sends on."""
-    size = sum(array.nbytes for group in arrays for array in group)
-    Metrics.counter("retrieval", f"bytes_{step}").inc(size)
 
 
 class RankRelevant(beam.PTransform):
@@ -121,11 +102,6 @@ class RankRelevant(beam.PTransform):
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         """Builds the steps that the module's docstring names."""
-        sizes = beam.pvalue.AsDict(
-            batches
-            | "Count" >> beam.Map(_sizes_of)
-            | "Add up" >> beam.CombinePerKey(beam.combiners.TupleCombineFn(sum, sum))
-        )
         relevant = (
             batches
             | "By class" >> beam.FlatMap(_by_class)
@@ -133,38 +109,18 @@ class RankRelevant(beam.PTransform):
             | "Relevant" >> beam.FlatMap(_relevant)
         )
         questions = (
-            {"rows": batches | "Queries" >> beam.FlatMap(_queries), "relevant": relevant}
+            {"rows": batches | "Queries" >> beam.FlatMap(queries_of), "relevant": relevant}
             | "Join relevant" >> beam.CoGroupByKey()
             | "Ask" >> beam.FlatMap(_question)
         )
-        pieces = batches | "Cut" >> beam.FlatMap(_pieces, sizes, self._shard_rows)
-        visits = questions | "Visit" >> beam.FlatMap(_visits, sizes, self._shard_rows)
-        counted = (
-            {"pieces": pieces, "visits": visits}
-            | "Shards" >> beam.CoGroupByKey()
-            | "Count ahead" >> beam.FlatMap(_count, self._neighbours)
-            | "Merge" >> beam.CombinePerKey(_Merge())
+        counted = {"batches": batches, "questions": questions} | "Shards" >> VisitShards(
+            self._neighbours, self._shard_rows
         )
         return (
             {"relevant": questions | "Sizes" >> beam.MapTuple(_sizes), "counted": counted}
             | "Join counts" >> beam.CoGroupByKey()
             | "Rank" >> beam.Map(_ranked)
         )
-
-
-class _Question(NamedTuple):
-    """The queries of a batch and what is relevant to them."""
-
-    queries: Rows
-    relevant: Relevant
-
-
-class _Counted(NamedTuple):
-    """What a shard, or several together, say to a question."""
-
-    ahead: npt.NDArray[np.int64]
-    scores: npt.NDArray[np.float32]
-    neighbours: npt.NDArray[np.int64]
 
 
 def _by_class(item: tuple[Key, Batch]) -> Iterator[tuple[Key, Any]]:
@@ -174,7 +130,7 @@ def _by_class(item: tuple[Key, Batch]) -> Iterator[tuple[Key, Any]]:
         which = np.flatnonzero(batch.rows.labels == label)
         own = which[batch.is_query[which]]
         asked, searched = batch.rows.take(own), batch.rows.take(which[batch.is_gallery[which]])
-        _send("classes", [queries[own]], asked, searched)
+        send("classes", [queries[own]], asked, searched)
         yield (model, int(label)), (number, queries[own], asked, searched)
 
 
@@ -186,19 +142,11 @@ def _relevant(item: tuple[Key, Iterable[Any]]) -> Iterator[tuple[Key, Any]]:
     for number, places, queries, _ in listed:
         if len(places):
             relevant = shards.relevant_of_class(queries, gallery)
-            _send("relevant", [places], relevant)
+            send("relevant", [places], relevant)
             yield (model, number), (places, relevant)
 
 
-def _queries(item: tuple[Key, Batch]) -> Iterator[tuple[Key, Rows]]:
-    key, batch = item
-    if batch.is_query.any():
-        rows = batch.rows.take(batch.is_query)
-        _send("queries", rows)
-        yield key, rows
-
-
-def _question(item: tuple[Key, dict[str, Any]]) -> Iterator[tuple[Key, _Question]]:
+def _question(item: tuple[Key, dict[str, Any]]) -> Iterator[tuple[Key, Question]]:
     key, joined = item
     batches = list(joined["rows"])
     if len(batches) > 1:
@@ -215,89 +163,10 @@ def _question(item: tuple[Key, dict[str, Any]]) -> Iterator[tuple[Key, _Question
     for places, relevant in parts:
         target = shards.places_of_lists(begin[places], relevant.counts)
         scores[target], keys[target] = relevant.scores, relevant.keys
-    yield key, _Question(queries, Relevant(counts, scores, keys))
+    yield key, Question(queries, Relevant(counts, scores, keys))
 
 
-Sizes = dict[str, tuple[int, int]]
-
-
-def _sizes_of(item: tuple[Key, Batch]) -> tuple[str, tuple[int, int]]:
-    (model, _), batch = item
-    return model, (int(batch.is_gallery.sum()), int(batch.is_query.sum()))
-
-
-def _parts(rows: int, part_rows: int) -> int:
-    return max(1, -(-rows // part_rows))
-
-
-def _pieces(item: tuple[Key, Batch], sizes: Sizes, part_rows: int) -> Iterator[tuple[Cell, Rows]]:
-    (model, _), batch = item
-    gallery, queries = sizes[model]
-    rows = batch.rows.take(batch.is_gallery)
-    shard = shards.shard_of(rows.keys, _parts(gallery, part_rows))
-    for number in np.unique(shard):
-        piece = rows.take(shard == number)
-        for group in range(_parts(queries, part_rows)):
-            _send("pieces", piece)
-            yield (model, int(number), group), piece
-
-
-def _visits(
-    item: tuple[Key, _Question], sizes: Sizes, part_rows: int
-) -> Iterator[tuple[Cell, tuple[int, _Question]]]:
-    (model, number), question = item
-    gallery, queries = sizes[model]
-    group = number % _parts(queries, part_rows)
-    for shard in range(_parts(gallery, part_rows)):
-        _send("visits", question.queries, question.relevant)
-        yield (model, shard, group), (number, question)
-
-
-def _count(item: tuple[Cell, dict[str, Any]], neighbours: int) -> Iterator[tuple[Key, _Counted]]:
-    (model, _, _), joined = item
-    visits = list(joined["visits"])
-    if not visits:
-        return
-    every = Rows(*map(np.concatenate, zip(*(q.queries for _, q in visits), strict=True)))
-    shard = shards.sorted_shard(joined["pieces"], every.vectors.shape[1])
-    # All at once, so that the shard is prepared for the search once.
-    scores, nearest = shards.nearest_in_shard(every, shard, neighbours)
-    start = 0
-    for number, question in visits:
-        part = slice(start, start + len(question.queries.keys))
-        start = part.stop
-        ahead = shards.ahead_in_shard(question.queries, question.relevant, shard)
-        counted = _Counted(ahead, scores[part], nearest[part])
-        _send("counts", counted)
-        yield (model, number), counted
-
-
-class _Merge(beam.CombineFn):
-    """Adds up counts and merges neighbours; associative and commutative."""
-
-    def create_accumulator(self) -> _Counted | None:
-        return None
-
-    def add_input(self, accumulator: _Counted | None, element: _Counted) -> _Counted:
-        if accumulator is None:
-            return element
-        nearest = shards.merge_nearest(
-            accumulator.scores, accumulator.neighbours, element.scores, element.neighbours
-        )
-        return _Counted(accumulator.ahead + element.ahead, *nearest)
-
-    def merge_accumulators(self, accumulators: Iterable[_Counted | None]) -> _Counted | None:
-        merged = None
-        for accumulator in accumulators:
-            if accumulator is not None:
-                merged = self.add_input(merged, accumulator)
-        return merged
-
-    def extract_output(self, accumulator: _Counted | None) -> _Counted | None:
-        return accumulator
-
-
-def _sizes(key: Key, question: _Question) -> tuple[Key, npt.NDArray[np.int64]]:
+def _sizes(key: Key, question: Question) -> tuple[Key, npt.NDArray[np.int64]]:
     return key, question.relevant.counts
 
 

@@ -13,15 +13,8 @@ from apache_beam.metrics import MetricsFilter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.retrieval_evaluator.sharded import (
-    Batch,
-    Key,
-    Ranked,
-    RankRelevant,
-    _Counted,
-    _Merge,
-    shuffled_bytes,
-)
+from components.sharded_search.ranking import Ranked, RankRelevant, shuffled_bytes
+from components.sharded_search.visits import Batch, Counted, Key, _Merge
 from retrieval import search
 from retrieval.metrics import metric_names, metrics_of_ranks, per_query_metrics
 from retrieval.rows import unit_rows
@@ -213,7 +206,7 @@ def test_an_image_that_is_there_twice_is_an_error(tmp_path: pathlib.Path):
 def test_merging_is_associative_and_commutative(seed: int, parts: int):
     rng = np.random.default_rng(seed)
     pieces = [
-        _Counted(
+        Counted(
             rng.integers(0, 9, 4),
             -np.sort(-rng.integers(0, 3, (1, 3)).astype(np.float32)),
             keys,
@@ -233,7 +226,7 @@ def test_merging_is_associative_and_commutative(seed: int, parts: int):
         merged = merge.extract_output(merge.merge_accumulators(accumulators))
         assert merged is not None
         results.append(merged)
-    for name in _Counted._fields:
+    for name in Counted._fields:
         one, other = (getattr(result, name) for result in results)
         np.testing.assert_array_equal(one, other)
     every = [(-s, k) for p in pieces for s, k in zip(p.scores[0], p.neighbours[0], strict=True)]

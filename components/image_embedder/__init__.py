@@ -1,0 +1,1 @@
+"""ImageEmbedder: the embedding of every image, with its thumbnail."""

@@ -1,0 +1,1 @@
+"""LeakCheck: near-duplicates across splits, found by the embedding."""

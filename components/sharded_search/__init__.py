@@ -1,0 +1,1 @@
+"""Exact search and ranking in Beam, of galleries larger than any worker's memory."""
