@@ -176,22 +176,33 @@ def torch_loss(loss: Any, mine: Any) -> Loss:
     return call
 
 
-def _peer(make_loss: Callable[..., JointLoss]) -> Variant:
-    return Variant(make_loss=make_loss, has_classifier=False)
+LOSSES: dict[str, Callable[..., JointLoss]] = {
+    "TF Similarity: multi-similarity": similarity_loss("MultiSimilarityLoss"),
+    "TF Similarity: triplet": similarity_loss("TripletLoss"),
+    "TF Similarity: circle": similarity_loss("CircleLoss"),
+    "PML: multi-similarity": metric_learning_loss(
+        "MultiSimilarityLoss", miner="MultiSimilarityMiner"
+    ),
+    "PML: triplet": metric_learning_loss("TripletMarginLoss", miner="BatchHardMiner"),
+    "PML: proxy anchor": metric_learning_loss("ProxyAnchorLoss", has_weights=True),
+    "PML: ArcFace": metric_learning_loss("ArcFaceLoss", has_weights=True),
+}
 
+# The recipe's was found with flowersim's losses.
+RATES = {
+    "": (),
+    ", rate ÷ 3": ("training.learning_rate=0.00067",),
+    ", rate × 3": ("training.learning_rate=0.006",),
+}
 
 VARIANTS = {
     "cross-entropy, linear head": ablation.VARIANTS["cross-entropy, linear head"],
     "cross-entropy + center": ablation.VARIANTS["cross-entropy + center"],
-    "TF Similarity: multi-similarity": _peer(similarity_loss("MultiSimilarityLoss")),
-    "TF Similarity: triplet": _peer(similarity_loss("TripletLoss")),
-    "TF Similarity: circle": _peer(similarity_loss("CircleLoss")),
-    "PML: multi-similarity": _peer(
-        metric_learning_loss("MultiSimilarityLoss", miner="MultiSimilarityMiner")
-    ),
-    "PML: triplet": _peer(metric_learning_loss("TripletMarginLoss", miner="BatchHardMiner")),
-    "PML: proxy anchor": _peer(metric_learning_loss("ProxyAnchorLoss", has_weights=True)),
-    "PML: ArcFace": _peer(metric_learning_loss("ArcFaceLoss", has_weights=True)),
+    **{
+        f"{name}{rate}": Variant(settings, make_loss=make_loss, has_classifier=False)
+        for name, make_loss in LOSSES.items()
+        for rate, settings in RATES.items()
+    },
 }
 
 

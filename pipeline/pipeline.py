@@ -84,6 +84,9 @@ def create_pipeline(
             canonical_size=settings.images.canonical_size,
             max_bad_share=settings.data.max_bad_share,
             drop_leaks=settings.data.drop_leaks,
+            held_out_classes=settings.data.division.held_out_classes,
+            held_out_only=settings.data.division.held_out_only,
+            held_out_seed=settings.data.division.seed,
             code=code_hash("components.tfds_example_gen.executor"),
         ),
     )

@@ -105,12 +105,16 @@ def _synthetic(data: DataSettings, data_dir: str) -> Any:
     return _materialise(SyntheticFlowers(config=config, data_dir=data_dir))
 
 
+def _division(data: DataSettings) -> Division:
+    return Division(data.division.validation_share, data.division.test_share, data.division.seed)
+
+
 def _photos(data: DataSettings, data_dir: str) -> Any:
     from components.photo_folder.builder import Photos, PhotosConfig, fingerprint
     from components.photo_folder.scan import scan
 
     photos = tuple(scan(data.folder or ""))
-    division = Division(**data.division.model_dump())
+    division = _division(data)
     files = [os.stat(photo.path) for photo in photos]
     stamps = [(file.st_size, file.st_mtime_ns) for file in files]
     config = PhotosConfig(
@@ -149,7 +153,7 @@ def _tfds(data: DataSettings, own_folder: str) -> Any:
     if all(split in builder.info.splits for split in SPLITS):
         return builder
     layout = read_layout(builder)
-    division = Division(**data.division.model_dump())
+    division = _division(data)
     stored = [(name, i.num_examples, i.num_bytes) for name, i in builder.info.splits.items()]
     config = PhotosConfig(
         name=f"{builder.name}-{fingerprint(str(builder.data_path), stored, division)}",

@@ -44,15 +44,26 @@ class DivisionSettings(Section):
     )
     held_out_classes: Share = Field(
         default=0.0,
-        description="share of classes kept whole for the test split, to measure retrieval of "
-        "classes never trained on",
+        description="share of classes kept whole for the test split, whatever splits the data has, "
+        "to measure retrieval of classes never trained on",
     )
-    seed: int = Field(default=0, ge=0, description="seed of the division")
+    held_out_only: bool = Field(
+        default=False, description="leave images of other classes out of the test split"
+    )
+    seed: int = Field(
+        default=0, ge=0, description="seed of the division, and of the classes held out"
+    )
 
     @model_validator(mode="after")
     def _leave_something_to_train_on(self) -> DivisionSettings:
         if self.validation_share + self.test_share >= 1.0:
             raise ValueError("validation_share + test_share must be below 1")
+        return self
+
+    @model_validator(mode="after")
+    def _hold_out_what_is_left_alone(self) -> DivisionSettings:
+        if self.held_out_only and not self.held_out_classes:
+            raise ValueError("held_out_only needs a share of held_out_classes above 0")
         return self
 
 

@@ -37,7 +37,7 @@ class PhotosConfig(tfds.core.BuilderConfig):
     image_key: str = "image"
     label_key: str = "label"
     class_names: tuple[str, ...] = dataclasses.field(default=(), repr=False)
-    division: Division = Division(0.15, 0.15, 0.0, 0)
+    division: Division = Division(0.15, 0.15, 0)
 
 
 def fingerprint(*parts: object) -> str:

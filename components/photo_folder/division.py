@@ -17,13 +17,11 @@ class Division:
     Attributes:
         validation_share: Share of a class's images for validation, 0 ≤ share < 1.
         test_share: Share of a class's images for test, 0 ≤ share < 1.
-        held_out_classes: Share of classes that go to test whole.
         seed: Another seed gives another division of the same shares.
     """
 
     validation_share: float
     test_share: float
-    held_out_classes: float
     seed: int
 
 
@@ -35,9 +33,9 @@ def divide(items: Iterable[tuple[str, str]], division: Division) -> dict[str, st
     """Assigns a split to each item.
 
     The order within a class is that of a seeded hash of the id, so the result depends on ids
-    and seed only, not on the order in which images are listed. Every class that is not held out
-    keeps at least one training image; a share above zero takes at least one image from each
-    class that has three or more.
+    and seed only, not on the order in which images are listed. Every class keeps at least
+    one training image; a share above zero takes at least one image from each class that has three
+    or more.
 
     Args:
         items: Pairs `(id, class_name)`; ids are unique.
@@ -49,17 +47,9 @@ def divide(items: Iterable[tuple[str, str]], division: Division) -> dict[str, st
     by_class: dict[str, list[str]] = defaultdict(list)
     for item, class_name in items:
         by_class[class_name].append(item)
-    classes = sorted(by_class, key=lambda name: _rank(division.seed, "class", name))
-    # At least two classes stay for training, whatever the share says.
-    held_out = set(
-        classes[: min(round(len(classes) * division.held_out_classes), len(classes) - 2)]
-    )
     splits: dict[str, str] = {}
-    for class_name, members in by_class.items():
-        if class_name in held_out:
-            splits.update(dict.fromkeys(members, "test"))
-            continue
-        members = sorted(members, key=lambda item: _rank(division.seed, "image", item))
+    for listed in by_class.values():
+        members = sorted(listed, key=lambda item: _rank(division.seed, item))
         validation = _count(len(members), division.validation_share)
         test = _count(len(members), division.test_share)
         while validation + test > len(members) - 1:
@@ -84,5 +74,5 @@ def _count(members: int, share: float) -> int:
     return max(round(members * share), 1 if members >= 3 else 0)
 
 
-def _rank(seed: int, kind: str, name: str) -> bytes:
-    return hashlib.sha256(f"{seed}:{kind}:{name}".encode()).digest()
+def _rank(seed: int, name: str) -> bytes:
+    return hashlib.sha256(f"{seed}:image:{name}".encode()).digest()

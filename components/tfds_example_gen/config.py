@@ -18,6 +18,9 @@ class IngestionConfig:
             to it is a bad one.
         max_bad_share: Share of the images that may be bad.
         drop_leaks: Whether copies of an image of an earlier split are left out.
+        held_out_classes: Share of classes kept whole for the test split.
+        held_out_only: Whether the test split has no others.
+        held_out_seed: Which classes these are.
         code: Digest of the code; part of the cache key.
     """
 
@@ -25,6 +28,9 @@ class IngestionConfig:
     max_bad_share: float
     drop_leaks: bool
     code: str
+    held_out_classes: float = 0.0
+    held_out_only: bool = False
+    held_out_seed: int = 0
 
     def pack(self) -> tfx.proto.CustomConfig:
         """Returns the form that `FileBasedExampleGen` takes."""
@@ -42,4 +48,5 @@ class IngestionConfig:
         packed.custom_config.Unpack(values)
         fields = json_format.MessageToDict(values)
         # A Struct knows floating-point numbers only.
-        return cls(**{**fields, "canonical_size": int(fields["canonical_size"])})
+        whole = {name: int(fields[name]) for name in ("canonical_size", "held_out_seed")}
+        return cls(**{**fields, **whole})

@@ -22,9 +22,10 @@ from tfx.utils import proto_utils
 from components.tfds_example_gen import report
 from components.tfds_example_gen.config import IngestionConfig
 from components.tfds_example_gen.duplicates import COPIES, SeparateCopies, content_hash
+from components.tfds_example_gen.held_out import held_out_labels, hold_out
 from components.tfds_example_gen.images import ReadShard
 from components.tfds_example_gen.inspection import BAD, SortOut
-from components.tfds_example_gen.layout import read_layout
+from components.tfds_example_gen.layout import Layout, read_layout
 
 _LINES = "_report_lines"
 
@@ -39,16 +40,20 @@ def _unique(item: tuple[str, Iterable[str]]) -> None:
         )
 
 
+def _layout(exec_properties: dict[str, Any]) -> Layout:
+    import tensorflow_datasets as tfds
+
+    return read_layout(tfds.builder_from_directory(exec_properties["input_base"]))
+
+
 @beam.ptransform_fn
 @beam.typehints.with_input_types(beam.Pipeline)
 def _read_split(
     pipeline: beam.Pipeline, exec_properties: dict[str, Any], split_pattern: str
 ) -> beam.PCollection:
     """Reads the split whose file pattern ExampleGen's driver has resolved."""
-    import tensorflow_datasets as tfds
-
     folder = exec_properties["input_base"]
-    layout = read_layout(tfds.builder_from_directory(folder))
+    layout = _layout(exec_properties)
     pattern = os.path.basename(split_pattern)
     names = {os.path.basename(path) for path in tf.io.gfile.glob(os.path.join(folder, pattern))}
     split = next((name for name, files in layout.splits.items() if names == set(files)), None)
@@ -81,6 +86,9 @@ class Executor(BaseExampleGenExecutor):
             tf.train.Examples by split. The lines of the report are written on the side.
         """
         config = IngestionConfig.unpack(exec_properties)
+        held_out = held_out_labels(
+            _layout(exec_properties).class_names, config.held_out_classes, config.held_out_seed
+        )
         given = proto_utils.json_to_proto(
             exec_properties["input_config"], example_gen_pb2.Input()
         ).splits
@@ -91,6 +99,7 @@ class Executor(BaseExampleGenExecutor):
                 for split in given
             ]
             | "AllSplits" >> beam.Flatten()
+            | "HoldOut" >> beam.FlatMap(hold_out, held_out, config.held_out_only)
             | "SortOut"
             >> beam.ParDo(SortOut(config.canonical_size, shared.Shared())).with_outputs(
                 BAD, main="good"

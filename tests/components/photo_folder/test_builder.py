@@ -12,7 +12,7 @@ from components.photo_folder.builder import Photos, PhotosConfig, fingerprint
 from components.photo_folder.division import SPLITS, Division, EmptySplitError, divide
 from components.photo_folder.scan import scan
 
-DIVISION = Division(0.2, 0.2, 0.0, 0)
+DIVISION = Division(0.2, 0.2, 0)
 
 
 def _stored(builder: tfds.core.DatasetBuilder) -> dict[str, dict[str, tuple[int, bytes]]]:
@@ -88,7 +88,7 @@ def test_a_split_that_would_be_empty_is_named(folder: pathlib.Path, tmp_path: pa
         name="empty",
         photos=tuple(scan(folder)),
         class_names=("blue bell", "Ёлка"),
-        division=Division(0.0, 0.2, 0.0, 0),
+        division=Division(0.0, 0.2, 0),
     )
     with pytest.raises(EmptySplitError, match="validation would have none of the 15 images"):
         Photos(config=config, data_dir=tmp_path / "data").download_and_prepare()
@@ -96,7 +96,7 @@ def test_a_split_that_would_be_empty_is_named(folder: pathlib.Path, tmp_path: pa
 
 
 def test_the_fingerprint_sees_every_part():
-    parts = ("path", (1, 2), Division(0.1, 0.1, 0.0, 0))
+    parts = ("path", (1, 2), Division(0.1, 0.1, 0))
     assert fingerprint(*parts) == fingerprint(*parts)
     others = [("path", (1, 3), parts[2]), ("other", *parts[1:]), (*parts[:2], DIVISION)]
     assert len({fingerprint(*parts), *(fingerprint(*other) for other in others)}) == 4

@@ -30,20 +30,17 @@ def _by_class(items: list[tuple[str, str]], splits: dict[str, str]) -> dict[str,
     sizes=_CLASSES,
     validation=_SHARES,
     test=_SHARES,
-    held_out=_SHARES,
     seed=st.integers(0, 3),
     data=st.data(),
 )
-def test_properties(sizes, validation, test, held_out, seed, data):
-    division = Division(validation, test, held_out, seed)
+def test_properties(sizes, validation, test, seed, data):
+    division = Division(validation, test, seed)
     items = _items(sizes)
     splits = divide(items, division)
     assert divide(iter(data.draw(st.permutations(items))), division) == splits
     assert set(splits) == {item for item, _ in items} and set(splits.values()) <= set(SPLITS)
     counts = _by_class(items, splits)
-    whole = [name for name, count in counts.items() if set(count) == {"test"}]
-    assert len(whole) == min(round(len(sizes) * held_out), max(0, len(sizes) - 2))
-    for name in sizes.keys() - set(whole):
+    for name in sizes:
         count, size = counts[name], sizes[name]
         assert count["train"] >= 1
         for split, share in (("validation", validation), ("test", test)):
@@ -57,7 +54,7 @@ def test_properties(sizes, validation, test, held_out, seed, data):
 
 @given(sizes=_CLASSES, new=st.text(min_size=1, max_size=3).filter(lambda name: "/" not in name))
 def test_a_new_class_leaves_the_others_as_they_were(sizes: dict[str, int], new: str):
-    division = Division(0.2, 0.2, 0.0, 0)
+    division = Division(0.2, 0.2, 0)
     before = divide(_items(sizes), division)
     after = divide(_items(sizes | {new: 5}), division)
     kept = {item: split for item, split in after.items() if item.rpartition("/")[0] != new}
@@ -66,15 +63,15 @@ def test_a_new_class_leaves_the_others_as_they_were(sizes: dict[str, int], new: 
 
 def test_another_seed_divides_otherwise():
     items = _items({"a": 40, "b": 40, "c": 40, "d": 40})
-    first, second = (divide(items, Division(0.25, 0.25, 0.25, seed)) for seed in (0, 1))
+    first, second = (divide(items, Division(0.25, 0.25, seed)) for seed in (0, 1))
     assert first != second
     assert Counter(first.values()) == Counter(second.values())
 
 
 def test_shares_of_a_large_class_are_kept():
-    counts = Counter(divide(_items({"a": 1000, "b": 1000}), Division(0.1, 0.3, 0.0, 0)).values())
+    counts = Counter(divide(_items({"a": 1000, "b": 1000}), Division(0.1, 0.3, 0)).values())
     assert counts == {"train": 1200, "validation": 200, "test": 600}
 
 
 def test_nothing_divides_into_nothing():
-    assert divide([], Division(0.15, 0.15, 0.5, 0)) == {}
+    assert divide([], Division(0.15, 0.15, 0)) == {}

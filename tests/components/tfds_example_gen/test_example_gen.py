@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import shutil
 from typing import Any
@@ -152,6 +153,24 @@ def test_without_a_name_an_image_is_called_by_its_place(
     assert found == [
         f"nameless-train.tfrecord-{shard}-of-00002:{i}" for shard, n in shards for i in range(n)
     ]
+
+
+def test_classes_are_held_out_of_given_splits(tmp_path: pathlib.Path, write_dataset, make_photo):
+    folder = _write(write_dataset, make_photo, tmp_path / "data", "tiny")
+    config = dataclasses.replace(_config(), held_out_classes=0.33, held_out_only=True)
+    _run(folder, tmp_path, config)
+    (uri,) = (tmp_path / "artifacts/TfdsExampleGen/examples").iterdir()
+    found = {split: _read(str(uri), split) for split in SPLITS}
+    labels = {
+        split: {example.features.feature["label"].int64_list.value[0] for example in examples}
+        for split, examples in found.items()
+    }
+    (held_out,) = labels["test"]
+    assert labels["train"] == labels["validation"] == {0, 1, 2} - {held_out}
+    # All of its images, from whatever split, and none of them is called anything but test.
+    assert len(found["test"]) == sum(i % 3 == held_out for i in range(20))
+    texts = [example.features.feature["split"].bytes_list.value[0] for example in found["test"]]
+    assert set(texts) == {b"test"}
 
 
 @pytest.mark.parametrize("other", ["train", "test"])
