@@ -6,7 +6,6 @@ Nothing here knows how anything is done; `--help` must answer at once, so no hea
 from __future__ import annotations
 
 import argparse
-import functools
 import logging
 import os
 import pathlib
@@ -14,6 +13,8 @@ import sys
 import warnings
 from collections.abc import Sequence
 
+from pipeline import eval_command
+from pipeline.argument_types import port, positive
 from pipeline.component_ids import COMPONENT_IDS
 
 DEFAULT_PRESET = "demo"
@@ -131,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--host", default="127.0.0.1", help="address to bind to (%(default)s)")
     serve.add_argument(
-        "--port", type=_port, default=8501, help="REST port; 0 for any free one (%(default)s)"
+        "--port", type=port, default=8501, help="REST port; 0 for any free one (%(default)s)"
     )
     serve.set_defaults(command=_serve)
 
@@ -141,53 +142,14 @@ def _parser() -> argparse.ArgumentParser:
     query.add_argument("--model-name", default="flowers", help="served model (%(default)s)")
     query.add_argument(
         "--k",
-        type=_positive,
+        type=positive,
         default=5,
         help="neighbours to print, at most gallery.neighbours of the model (%(default)s)",
     )
     query.set_defaults(command=_query)
 
-    evaluate = commands.add_parser(
-        "eval", help="measure how well embeddings in a file, or a model on photos, retrieve"
-    )
-    evaluate.add_argument(
-        "embeddings",
-        type=pathlib.Path,
-        help=".npz archive with arrays embeddings [N, D], labels [N] and, if you like, ids [N]; or "
-        "TFRecords, a file or a folder of *.tfrecord or *.tfrecord.gz, of examples with embedding, "
-        "label or class_name and, if you like, id; with --model photos, FOLDER/CLASS/photo.jpg",
-    )
-    evaluate.add_argument(
-        "--model",
-        type=pathlib.Path,
-        help="pushed model that embeds the photos: a version's folder, or the folder of versions",
-    )
-    evaluate.add_argument(
-        "--gallery",
-        type=pathlib.Path,
-        help="images to search, given likewise; without it each is searched among all others",
-    )
-    evaluate.add_argument(
-        "--k", type=_positive, nargs="+", default=[1, 5, 10], help="cut-offs (default: 1 5 10)"
-    )
-    evaluate.add_argument(
-        "--hardest", type=_positive, default=10, help="queries to name (default: %(default)s)"
-    )
-    evaluate.add_argument("--json", type=pathlib.Path, help="file to write all results to")
-    evaluate.set_defaults(command=_eval)
+    eval_command.add_parser(commands)
     return parser
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text} is no port: they go from 0 to 65535")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no whole number above 0")
-    return int(text)
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
@@ -335,33 +297,6 @@ def _query(options: argparse.Namespace) -> int:
             except (ClientError, ValueError) as error:
                 raise ClientError(f"{image}: {error}") from error
             print_neighbours(str(image), neighbours, console)
-    return 0
-
-
-def _eval(options: argparse.Namespace) -> int:
-    from rich.console import Console
-
-    from pipeline.embedding_file import EmbeddingFileError, read_embeddings
-    from pipeline.evaluation_output import print_evaluation, write_evaluation
-    from retrieval.evaluation import evaluate
-
-    console = Console(highlight=False)
-    read = read_embeddings
-    if options.model:
-        from pipeline.embedded_photos import embed_photos, load_embed
-
-        embed = load_embed(options.model)
-        read = functools.partial(embed_photos, embed=embed, console=console)
-    queries = read(options.embeddings)
-    gallery = read(options.gallery) if options.gallery else None
-    try:
-        found = evaluate(queries, gallery, ks=tuple(options.k), hardest=options.hardest)
-    except (ValueError, TypeError) as error:
-        searched = f" searched in {options.gallery}" if options.gallery else ""
-        raise EmbeddingFileError(f"{options.embeddings}{searched}: {error}") from error
-    print_evaluation(found, console)
-    if options.json:
-        write_evaluation(options.json, found)
     return 0
 
 

@@ -1,8 +1,8 @@
-"""Embeds folders of photos with a pushed model, for `flowersim eval --model`."""
+"""Embeds photos with a pushed model, for `flowersim eval --model`."""
 
 from __future__ import annotations
 
-import os
+import itertools
 import pathlib
 from collections.abc import Callable, Sequence
 
@@ -10,8 +10,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from components.photo_folder.scan import Photo, PhotoFolderError, scan
 from pipeline.embedding_file import EmbeddingFileError
+from pipeline.photo_source import LabelledPhoto, open_photos
 from retrieval.evaluation import Embeddings
 from serving import version_folders
 from serving.servable import SAVED_MODEL_FILE
@@ -60,56 +60,55 @@ def load_embed(model: pathlib.Path) -> Embed:
     return embed
 
 
-def embed_photos(folder: pathlib.Path, embed: Embed, console: Console) -> Embeddings:
-    """Embeds the photos of a folder `CLASS/**/photo.jpg` or `SPLIT/CLASS/**/photo.jpg`.
+def embed_photos(path: pathlib.Path, embed: Embed, console: Console) -> Embeddings:
+    """Embeds photos.
 
-    Photos that the model cannot decode are left out, and the console says which.
+    Those that the model cannot decode are left out, and the console says which.
 
     Args:
-        folder: With at least two classes.
+        path: Of a folder of photos or a split, see `photo_source.open_photos`.
         embed: Of `load_embed`.
         console: For progress.
 
     Raises:
-        EmbeddingFileError: No such folder, or no photo that can be used.
+        EmbeddingFileError: Nothing there, or no photo that can be used.
     """
-    try:
-        photos = scan(folder)
-    except PhotoFolderError as error:
-        raise EmbeddingFileError(str(error)) from error
-    kept: list[Photo] = []
+    source = open_photos(path)
+    kept: list[tuple[str, str]] = []
     vectors: list[np.ndarray] = []
     bad: list[str] = []
+    photos = source.read()
     with Progress(console=console, transient=True) as progress:
-        task = progress.add_task(f"embedding {folder}", total=len(photos))
-        for start in range(0, len(photos), _BATCH):
-            batch = photos[start : start + _BATCH]
-            found = _embedded(batch, embed)
-            kept += [photo for photo, vector in found if vector is not None]
-            vectors += [vector for _, vector in found if vector is not None]
-            bad += [photo.relative for photo, vector in found if vector is None]
+        task = progress.add_task(f"embedding {path}", total=source.count)
+        while batch := list(itertools.islice(photos, _BATCH)):
+            for photo, vector in _embedded(batch, embed):
+                if vector is None:
+                    bad.append(photo.name.removeprefix(f"{path}/"))
+                else:
+                    kept.append((photo.name, photo.class_name))
+                    vectors.append(vector)
             progress.advance(task, len(batch))
     if bad:
         more = ", …" if len(bad) > _NAMED else ""
         names = ", ".join(bad[:_NAMED])
         console.print(f"left out, since they cannot be decoded: {len(bad)} ({names}{more})")
     if not kept:
-        raise EmbeddingFileError(f"{folder} holds no photo that the model can decode")
+        raise EmbeddingFileError(f"{path} holds no photo that the model can decode")
     return Embeddings(
         np.stack(vectors),
-        np.array([photo.class_name for photo in kept]),
-        np.array([os.path.join(str(folder), photo.relative) for photo in kept]),
+        np.array([class_name for _, class_name in kept]),
+        np.array([name for name, _ in kept]),
     )
 
 
-def _embedded(photos: list[Photo], embed: Embed) -> list[tuple[Photo, np.ndarray | None]]:
+def _embedded(
+    photos: list[LabelledPhoto], embed: Embed
+) -> list[tuple[LabelledPhoto, np.ndarray | None]]:
     """Each photo with its embedding, or None if it is no image."""
     import tensorflow as tf
 
     try:
-        return list(
-            zip(photos, embed([pathlib.Path(p.path).read_bytes() for p in photos]), strict=True)
-        )
+        return list(zip(photos, embed([photo.content for photo in photos]), strict=True))
     except tf.errors.InvalidArgumentError:
         # One of them spoils the batch.
         if len(photos) == 1:

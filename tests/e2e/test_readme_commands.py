@@ -46,6 +46,7 @@ EXECUTED = {
     ".venv/bin/flowersim settings --yaml > mine.yaml",
     ".venv/bin/flowersim eval EMBEDDINGS.npz --k 1 5 10 --json RESULT.json",
     ".venv/bin/flowersim eval PHOTOS --model runs/demo/serving/flowers",
+    ".venv/bin/flowersim eval FOLDER/roses/1.0.0/test --model runs/demo/serving/flowers",
     ".venv/bin/flowersim run --to Transform",
     ".venv/bin/flowersim run --from Trainer",
     ".venv/bin/flowersim run --no-cache",
@@ -160,6 +161,14 @@ def test_a_pushed_model_on_photos(home: pathlib.Path) -> None:
     printed = _shell(".venv/bin/flowersim eval PHOTOS --model runs/demo/serving/flowers", home)
     assert re.search(r"\d+ queries, \d+ images searched", printed)
     assert "species 0" in printed and "map_at_r" in printed
+    # Nothing of what libraries have to say of themselves.
+    assert printed.splitlines()[1] == "24 queries, 24 images searched"
+
+
+def test_a_pushed_model_on_a_split(home: pathlib.Path) -> None:
+    split = "FOLDER/roses/1.0.0/test"
+    printed = _shell(f".venv/bin/flowersim eval {split} --model runs/demo/serving/flowers", home)
+    assert printed.splitlines()[1] == "6 queries, 6 images searched"
 
 
 def test_a_run_without_the_cache(home: pathlib.Path, small: str) -> None:

@@ -238,3 +238,55 @@ def test_what_is_no_model_or_no_folder_of_photos_is_named(
             path.write_bytes(b"")
     assert main(["eval", str(photos), "--model", str(pushed)]) == 1
     assert "photos holds no photo that the model can decode" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory, write_dataset: Any) -> pathlib.Path:
+    """A dataset of single colours, as TFDS prepares it."""
+    import io
+
+    from PIL import Image
+
+    def photo(red: int, green: int) -> bytes:
+        buffer = io.BytesIO()
+        Image.new("RGB", (4, 4), (red, green, 0)).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    photos = [
+        (photo(250 - i, i) if i % 2 else photo(i, 250 - i), i % 2, f"{i}.png") for i in range(10)
+    ]
+    splits = {"train": [photos[:3], photos[3:6]], "test": [photos[6:]]}
+    return write_dataset(tmp_path_factory.mktemp("data"), "colours", ["green", "red"], splits)
+
+
+def test_a_pushed_model_is_measured_on_a_split(
+    pushed: pathlib.Path,
+    prepared: pathlib.Path,
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    result = tmp_path / "result.json"
+    splits = [str(prepared / "test"), "--gallery", str(prepared / "train")]
+    assert main(["eval", *splits, "--model", str(pushed), "--json", str(result)]) == 0
+    printed = capsys.readouterr().out
+    assert "4 queries, 6 images searched" in printed
+    assert json.loads(result.read_text("utf-8"))["means"]["recall_at_1"]["mean"] == 1.0
+    assert "6.png" in result.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        ("", "is a prepared dataset; name one of its splits: "),
+        ("dev", "has no images in a split dev, but in train, test"),
+    ],
+)
+def test_a_split_that_is_not_there_is_named(
+    pushed: pathlib.Path,
+    prepared: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+    split: str,
+    message: str,
+) -> None:
+    assert main(["eval", str(prepared / split), "--model", str(pushed)]) == 1
+    assert message in capsys.readouterr().err

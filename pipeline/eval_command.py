@@ -1,0 +1,82 @@
+"""The command `flowersim eval`: measures embeddings in a file, or a pushed model on photos."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import logging
+import os
+import pathlib
+import warnings
+from typing import Any
+
+from pipeline.argument_types import positive
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command to the parser's commands."""
+    parser = commands.add_parser(
+        "eval", help="measure how well embeddings in a file, or a model on photos, retrieve"
+    )
+    parser.add_argument(
+        "embeddings",
+        type=pathlib.Path,
+        help=".npz archive with arrays embeddings [N, D], labels [N] and, if you like, ids [N]; or "
+        "TFRecords, a file or a folder of *.tfrecord or *.tfrecord.gz, of examples with embedding, "
+        "label or class_name and, if you like, id; with --model photos, FOLDER/CLASS/photo.jpg, or "
+        "a split of a dataset that TFDS has prepared, PREPARED/SPLIT",
+    )
+    parser.add_argument(
+        "--model",
+        type=pathlib.Path,
+        help="pushed model that embeds the photos: a version's folder, or the folder of versions",
+    )
+    parser.add_argument(
+        "--gallery",
+        type=pathlib.Path,
+        help="images to search, given likewise; without it each is searched among all others",
+    )
+    parser.add_argument(
+        "--k", type=positive, nargs="+", default=[1, 5, 10], help="cut-offs (default: 1 5 10)"
+    )
+    parser.add_argument(
+        "--hardest", type=positive, default=10, help="queries to name (default: %(default)s)"
+    )
+    parser.add_argument("--json", type=pathlib.Path, help="file to write all results to")
+    parser.set_defaults(command=_eval)
+
+
+def _eval(options: argparse.Namespace) -> int:
+    _be_quiet()
+    from rich.console import Console
+
+    from pipeline.embedding_file import EmbeddingFileError, read_embeddings
+    from pipeline.evaluation_output import print_evaluation, write_evaluation
+    from retrieval.evaluation import evaluate
+
+    console = Console(highlight=False)
+    read = read_embeddings
+    if options.model:
+        from pipeline.embedded_photos import embed_photos, load_embed
+
+        embed = load_embed(options.model)
+        read = functools.partial(embed_photos, embed=embed, console=console)
+    queries = read(options.embeddings)
+    gallery = read(options.gallery) if options.gallery else None
+    try:
+        found = evaluate(queries, gallery, ks=tuple(options.k), hardest=options.hardest)
+    except (ValueError, TypeError) as error:
+        searched = f" searched in {options.gallery}" if options.gallery else ""
+        raise EmbeddingFileError(f"{options.embeddings}{searched}: {error}") from error
+    print_evaluation(found, console)
+    if options.json:
+        write_evaluation(options.json, found)
+    return 0
+
+
+def _be_quiet() -> None:
+    """Keeps off the terminal what libraries have to say of themselves; TensorFlow is not loaded."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    # With a handler there, a library's first warning does not set up another that prints.
+    logging.getLogger().addHandler(logging.NullHandler())
