@@ -11,6 +11,7 @@ import tensorflow as tf
 from PIL import Image
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 
+from benchmarks.near_duplicates import CHANGES
 from components.image_embedder import records
 from components.image_embedder.artifact import ImageEmbeddings
 from components.image_embedder.records import EmbeddedImage
@@ -19,7 +20,6 @@ from components.leak_check.artifact import NearDuplicates
 from components.leak_check.executor import Executor
 from components.leak_check.report import NearDuplicate
 from components.leak_check.search import FindNearDuplicates
-from tests.components.leak_check.conftest import CHANGES
 
 SPLITS = ("train", "validation", "test")
 SETTINGS = '{"splits": ["train", "validation", "test"], "likeness": 0.88}'
@@ -35,7 +35,7 @@ class Copy(NamedTuple):
 
 # Photos 0–3 are in train, 4–7 in validation, 8–11 in test.
 COPIES = (
-    Copy(0, "cropped", "validation"),
+    Copy(0, "cropped to 88 %", "validation"),
     Copy(0, "compressed", "test"),
     Copy(1, "mirrored", "train"),
     Copy(5, "brighter", "test"),

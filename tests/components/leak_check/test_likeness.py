@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Callable
 
 import numpy as np
 import PIL
 import pytest
 from PIL import Image
 
+from benchmarks.near_duplicates import Change
 from components.leak_check.likeness import COARSE, FINE, READ, likeness, prepare
 from pipeline.settings import EvaluationSettings
 
@@ -24,7 +24,7 @@ def _png(pixels: np.ndarray) -> bytes:
 
 
 def test_a_changed_photo_is_a_near_duplicate(
-    photos: list[Image.Image], encoded: list[bytes], change: Callable[[Image.Image], bytes]
+    photos: list[Image.Image], encoded: list[bytes], change: Change
 ) -> None:
     for photo, original in zip(photos, encoded, strict=True):
         assert likeness(prepare(original), prepare(change(photo))) > THRESHOLD
