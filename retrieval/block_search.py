@@ -31,7 +31,7 @@ _FEW_EXCLUDED = 16
 # A list may grow to this share of the gallery; beyond, products with all of it cost less.
 _LIST_SHARE = 16
 # Gallery rows from which the first thresholds are taken.
-_FIRST_PIECE = 4096
+_FIRST_PIECE = 8192
 
 
 class Nearest(NamedTuple):
@@ -158,7 +158,7 @@ class BlockSearch:
             limit=plan.list_limit,
         )
         buffer = None
-        seen = 0
+        seen = tightened = 0
         for block, first in enumerate(range(0, len(self._gallery), wide)):
             buffer = scores = screen.scores(own, block, buffer)
             if excluded > _FEW_EXCLUDED:
@@ -178,9 +178,12 @@ class BlockSearch:
                     other = self._codes[0][number[row]] != self._codes[1][place]
                     row, place, score = row[other], place[other], score[other]
                 candidates.add(row, place, score)
-                candidates.tighten()
                 seen += end - column
                 column = end
+                # Among as many rows again about k are better than the k-th so far.
+                if seen >= 2 * tightened:
+                    candidates.tighten()
+                    tightened = seen
         listed = candidates.listed()
         if not listed.size:
             listed = np.full((len(number), 1), -1)

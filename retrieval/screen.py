@@ -32,6 +32,8 @@ _ROUNDING = 2.0**-24
 _PARTS = 3
 # Products that are flushed to zero, and the roundings of the bound itself.
 _UNDERFLOW, _SLACK = 1e-30, 1.001
+# Columns for each of the k largest values, from which on they hardly meet when columns are folded.
+_SPARSE = 8
 # In the bits of a bfloat16, as an int16.
 _MINUS_INFINITY = np.int16(-128)
 
@@ -155,16 +157,18 @@ class Float32Screen:
         return scores
 
     def kth(self, scores: Scores, k: int) -> Floats:
-        """The k-th largest of each row of scores, [B]; k is at most their number."""
-        place = scores.shape[1] - k
-        return np.partition(scores, place, axis=1)[:, place]
+        """At most the k-th largest of each row of scores, and hardly less, [B].
+
+        k is at most their number.
+        """
+        return _kth(scores, k)
 
     def at_least(self, scores: Scores, threshold: Floats) -> tuple[Ints, Ints, Floats]:
         """Rows, columns and scores of those not below their row's threshold [B], by row.
 
         Those may be among them that are below by a rounding.
         """
-        row, column = np.divmod(np.flatnonzero(scores >= threshold[:, None]), scores.shape[1])
+        row, column = _places(scores, threshold)
         return row, column, scores[row, column]
 
 
@@ -205,8 +209,7 @@ class Bfloat16Screen(Float32Screen):
 
     def kth(self, scores: Scores, k: int) -> Floats:
         """See `Float32Screen.kth`."""
-        place = scores.shape[1] - k
-        return _to_float32(_ordered(np.partition(_ordered(scores), place, axis=1)[:, place]))
+        return _to_float32(_ordered(_kth(_ordered(scores), k)))
 
     def at_least(self, scores: Scores, threshold: Floats) -> tuple[Ints, Ints, Floats]:
         """See `Float32Screen.at_least`."""
@@ -216,11 +219,28 @@ class Bfloat16Screen(Float32Screen):
         if negative.any():
             lowest = _ordered(bits)
             lowest -= negative & (lowest > np.iinfo(np.int16).min)
-            hit = _ordered(scores) >= lowest[:, None]
+            row, column = _places(_ordered(scores), lowest)
         else:
-            hit = scores >= bits[:, None]
-        row, column = np.divmod(np.flatnonzero(hit), scores.shape[1])
+            row, column = _places(scores, bits)
         return row, column, _to_float32(scores[row, column])
+
+
+def _kth(values: Scores, k: int) -> Scores:
+    """The k-th largest of each row, or a little less: most of the k largest are in other columns.
+
+    Of two halves the larger value of each column is kept. k columns that reach a value hold at
+    least k values that do.
+    """
+    while values.shape[1] >= _SPARSE * k:
+        half = values.shape[1] // 2
+        values = np.maximum(values[:, :half], values[:, half : 2 * half])
+    place = values.shape[1] - k
+    return np.partition(values, place, axis=1)[:, place]
+
+
+def _places(values: Scores, lowest: Scores) -> tuple[Ints, Ints]:
+    """Rows and columns of the values that are not below their row's lowest [B]."""
+    return np.divmod(np.flatnonzero(values >= lowest[:, None]), values.shape[1])
 
 
 def _norms(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -152,7 +152,8 @@ def listed_scores(
         part = slice(start, start + step)
         for first in range(0, listed.shape[1], most):
             places = slice(first, first + most)
-            found = gallery[listed[part, places]]
+            # Clipping is quicker than looking for indices that are out of bounds.
+            found = gallery.take(listed[part, places], axis=0, mode="clip")
             scores[part, places] = pair_scores(queries[part], found, similarity)
     scores[listed < 0] = -np.inf
     return scores
