@@ -212,8 +212,10 @@ INTRODUCTION = """\
 The set-up is that of [the ablation](ablation.md): Oxford Flowers 102 at 64 × 64 pixels, {epochs}
 epochs at {input_size} × {input_size} pixels, EfficientNet-Lite0, the same batches, augmentation and
 optimizer for all, the epoch chosen by MAP@R on validation, measured once on test. Only the loss is
-another: with its defaults, from TensorFlow Similarity or pytorch-metric-learning (PML). The recipe
-was found with flowersim's losses; no peer's was tuned. *Linear head* is plain fine-tuning.
+another: with its defaults, from TensorFlow Similarity or pytorch-metric-learning (PML). *Linear
+head* is plain fine-tuning. The recipe was found with flowersim's losses; of a peer's settings only
+the learning rate was varied, and only where a row says so. A row without numbers diverged: its loss
+became no finite number in the first epochs, and training stopped.
 
     python benchmarks/peers.py --report docs/peers.md
 """
