@@ -112,7 +112,9 @@ def test_a_loss_of_tensorflow_similarity_runs() -> None:
     assert np.isfinite(value) and np.abs(gradient).max() > 0
 
 
-def test_variants_differ_in_the_loss_alone() -> None:
-    peers = [variant for variant in VARIANTS.values() if variant.make_loss]
+def test_variants_differ_in_the_loss_alone_or_in_the_rate_they_name() -> None:
+    peers = {name: variant for name, variant in VARIANTS.items() if variant.make_loss}
     assert len(peers) == len(VARIANTS) - 2
-    assert not any(variant.settings for variant in peers)
+    for name, variant in peers.items():
+        changed = [setting.partition("=")[0] for setting in variant.settings]
+        assert changed == (["training.learning_rate"] if ", rate " in name else [])
