@@ -109,8 +109,9 @@ def _pairs(item: tuple[Key, Nearest]) -> Iterator[tuple[int, tuple[int, float]]]
 def _candidates(item: tuple[int, dict[str, Any]]) -> Iterator[tuple[int, tuple[Photo, float]]]:
     """By the image's key, a candidate and the cosine."""
     _, joined = item
+    (photo,) = joined["photos"]
     for query, cosine in joined["pairs"]:
-        yield query, (joined["photos"][0], cosine)
+        yield query, (photo, cosine)
 
 
 class _Compare(beam.DoFn):
