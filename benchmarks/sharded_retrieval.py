@@ -1,11 +1,12 @@
 """Ranks rows in gallery shards on Beam's local runner, and holds its cost against the model.
 
 Rows are made on the workers, in classes of equal size, and ranked leave-one-out by
-`components/retrieval_evaluator/sharded.py`. Printed are the time, the largest memory of a process,
+`components/sharded_search/ranking.py`. Printed are the time, the largest memory of a process,
 the bytes that were shuffled beside those that the module's formula gives, and some metrics.
 
 Memory is that of the runner as well: locally it keeps everything that is shuffled, the largest part
-of which, the visits of the queries to the shards, is there all at once.
+of which, the visits of the queries to the shards, is there all at once. With several processes it
+sends each of them all its groups as one message, and loses messages of more than a gigabyte.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=2000, help="(%(default)s)")
     parser.add_argument("--batch-rows", type=int, default=1000, help="(%(default)s)")
     parser.add_argument("--shard-rows", type=int, default=40_000, help="(%(default)s)")
-    parser.add_argument("--workers", type=int, default=2, help="processes (%(default)s)")
+    parser.add_argument("--workers", type=int, default=1, help="processes (%(default)s)")
     options = parser.parse_args()
     if options.rows % options.batch_rows or options.rows % options.classes:
         parser.error("--rows must be a multiple of --batch-rows and of --classes")
@@ -69,6 +70,8 @@ def main() -> None:
     folder = tempfile.mkdtemp()
     pipeline = beam.Pipeline(
         options=PipelineOptions(
+            # Without flags of its own, Beam would read those of this script.
+            [],
             runner="DirectRunner",
             direct_num_workers=options.workers,
             direct_running_mode="multi_processing" if options.workers > 1 else "in_memory",

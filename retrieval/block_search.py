@@ -1,13 +1,16 @@
 """The nearest neighbours of a block of queries at a time: how `search.py` does its work.
 
 Not for the format of the fast products (`screen.py`) nor for what is a candidate
-(`candidates.py`); here blocks of the gallery go by, pieces of them meet the candidates, and what is
-left is scored exactly.
+(`candidates.py`); here blocks of the gallery go by, what may matter becomes a candidate, and what
+is left is scored exactly. The first block is a random sample of the gallery, so that its scores
+alone give a threshold that a few more than k rows will reach; that at least k did is checked in the
+end.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -30,8 +33,8 @@ _LIST_SPARE, _ENTRY_BYTES = 512, 48
 _FEW_EXCLUDED = 16
 # A list may grow to this share of the gallery; beyond, products with all of it cost less.
 _LIST_SHARE = 16
-# Gallery rows from which the first thresholds are taken.
-_FIRST_PIECE = 8192
+# Standard deviations that the first threshold leaves for chance: a query in 1000 or so goes twice.
+_DEVIATIONS = 3.5
 
 
 class Nearest(NamedTuple):
@@ -120,34 +123,55 @@ class BlockSearch:
         """
         self._queries, self._gallery, self._codes = queries, gallery, codes
         self._k, self._metric, self._plan = k, metric, plan
-        self._screen = choose_screen(screen, queries, gallery, metric, plan.gallery_rows)
+        # Makes the first block a sample of the gallery, whatever the order of that is.
+        self._order = np.arange(len(gallery))
+        if len(gallery) > plan.gallery_rows:
+            self._order = np.random.default_rng(0).permutation(len(gallery))
+        self._screen = self._make_screen(screen)
+
+    def _make_screen(self, name: ScreenName) -> Float32Screen:
+        wide = self._plan.gallery_rows
+        order = self._order if len(self._gallery) > wide else None
+        return choose_screen(name, self._queries, self._gallery, self._metric, wide, order)
 
     @functools.cached_property
     def _fine_screen(self) -> Float32Screen:
-        if type(self._screen) is Float32Screen:
-            return self._screen
-        return Float32Screen(self._queries, self._gallery, self._metric, self._plan.gallery_rows)
+        return self._screen if type(self._screen) is Float32Screen else self._make_screen("float32")
 
     def search(self, start: int) -> Nearest:
         """Searches the block of queries that begins at `start`."""
         part = slice(start, min(start + self._plan.query_rows, len(self._queries)))
-        keys, crowded = self._screened(self._screen, part, None)
+        number = np.arange(part.start, part.stop)
+        keys, missed, crowded = self._screened(self._screen, number, guess=True)
+        if len(missed):
+            keys[missed], _, still = self._screened(self._screen, number[missed], guess=False)
+            crowded = np.union1d(crowded, missed[still])
         if len(crowded) and self._fine_screen is not self._screen:
-            keys[crowded], still = self._screened(self._fine_screen, part, crowded)
+            keys[crowded], _, still = self._screened(
+                self._fine_screen, number[crowded], guess=False
+            )
             crowded = crowded[still]
         if len(crowded):
-            keys[crowded] = self._exact(start + crowded)
+            keys[crowded] = self._exact(number[crowded])
         return Nearest(part, *order.unpacked(keys))
 
     def _screened(
-        self, screen: Float32Screen, part: slice, chosen: Ints | None
-    ) -> tuple[Ints, Ints]:
-        """Keys [B, k] of the block's queries, or of those chosen; and which were too crowded."""
-        own = screen.query_rows(part.start, part.stop)
-        number = np.arange(part.start, part.stop)
-        if chosen is not None:
-            own, number = own[chosen], number[chosen]
+        self, screen: Float32Screen, number: Ints, *, guess: bool
+    ) -> tuple[Ints, Ints, Ints]:
+        """Searches some queries by one screen.
+
+        Args:
+            screen: Which.
+            number: The queries, [B].
+            guess: Whether the first threshold may be one that is probably, not surely, low enough.
+
+        Returns:
+            Keys [B, k], places of the queries for which that threshold was too high, and of those
+            that were too crowded: the keys of either mean nothing.
+        """
+        own = screen.query_rows(number)
         excluded = self._most_excluded(number)
+        # Those to be excluded may be among the best of the first block.
         unmasked = excluded if excluded <= _FEW_EXCLUDED else 0
         plan, wide = self._plan, self._plan.gallery_rows
         candidates = Candidates(
@@ -157,33 +181,26 @@ class BlockSearch:
             size=plan.list_size,
             limit=plan.list_limit,
         )
-        buffer = None
-        seen = tightened = 0
+        buffer, tightened = None, 0
         for block, first in enumerate(range(0, len(self._gallery), wide)):
             buffer = scores = screen.scores(own, block, buffer)
             if excluded > _FEW_EXCLUDED:
                 scores = screen.without(scores, self._excluded_pairs(number, first))
-            # Pieces as long as what was seen so far bring about k candidates each.
-            column = 0
-            while column < scores.shape[1]:
-                end = min(scores.shape[1], column + max(seen, 4 * self._k, _FIRST_PIECE))
-                piece = scores[:, column:end]
-                unlimited = np.isneginf(candidates.threshold).any()
-                if unlimited and piece.shape[1] >= self._k + unmasked:
-                    # Those to be excluded may be among these.
-                    candidates.raise_threshold(screen.kth(piece, self._k + unmasked))
-                row, place, score = screen.at_least(piece, candidates.threshold)
-                place += first + column
-                if self._codes is not None:
-                    other = self._codes[0][number[row]] != self._codes[1][place]
-                    row, place, score = row[other], place[other], score[other]
-                candidates.add(row, place, score)
-                seen += end - column
-                column = end
-                # Among as many rows again about k are better than the k-th so far.
-                if seen >= 2 * tightened:
-                    candidates.tighten()
-                    tightened = seen
+            if not block:
+                rank = self._rank_in_sample(unmasked) if guess else self._k + unmasked
+                if rank <= scores.shape[1]:
+                    kth = screen.kth(scores, rank)
+                    candidates.first_threshold(kth, surely=rank == self._k + unmasked)
+            row, place, score = screen.at_least(scores, candidates.threshold)
+            place = self._order[place + first]
+            if self._codes is not None:
+                other = self._codes[0][number[row]] != self._codes[1][place]
+                row, place, score = row[other], place[other], score[other]
+            candidates.add(row, place, score)
+            # Among as many rows again about k are better than the k-th so far.
+            if not guess and first + wide >= 2 * tightened:
+                candidates.tighten()
+                tightened = first + wide
         listed = candidates.listed()
         if not listed.size:
             listed = np.full((len(number), 1), -1)
@@ -192,14 +209,23 @@ class BlockSearch:
             queries = self._queries[number]
             exact = similarity.listed_scores(queries, self._gallery, listed, self._metric)
         keys = order.first(order.packed(exact, listed), self._k)
-        return keys, np.flatnonzero(candidates.crowded)
+        return keys, np.flatnonzero(candidates.missed), np.flatnonzero(candidates.crowded)
+
+    def _rank_in_sample(self, unmasked: int) -> int:
+        """The rank in the first block that is hardly ever above rank k in the whole gallery.
+
+        How many of the k nearest are in a random sample is nearly a Poisson variable.
+        """
+        expected = self._k * self._plan.gallery_rows / len(self._gallery)
+        likely = math.ceil(expected + _DEVIATIONS * math.sqrt(expected)) + 1
+        return min(likely, self._k) + unmasked
 
     def _excluded_pairs(self, number: Ints, first: int) -> tuple[Ints, Ints]:
         """Rows and columns of what is excluded in the block that begins at `first`."""
         if self._codes is None:
             return np.empty(0, np.int64), np.empty(0, np.int64)
-        part = slice(first, first + self._plan.gallery_rows)
-        return rows.equal_pairs(self._codes[0][number], self._codes[1][part])
+        block = self._order[first : first + self._plan.gallery_rows]
+        return rows.equal_pairs(self._codes[0][number], self._codes[1][block])
 
     def _most_excluded(self, number: Ints) -> int:
         """The largest number of gallery rows that are excluded for one of the queries."""

@@ -48,6 +48,18 @@ class Candidates:
         self._counts = np.zeros(len(error), np.int64)
         self.threshold = np.full(len(error), -np.inf, np.float32)
         self.crowded = np.zeros(len(error), bool)
+        self._guess: Floats | None = None
+
+    def first_threshold(self, kth: Floats, *, surely: bool) -> None:
+        """Begins with a threshold that is not -inf.
+
+        Args:
+            kth: Approximate score that k rows reach, [B].
+            surely: Whether they do; otherwise `missed` tells afterwards.
+        """
+        if not surely:
+            self._guess = kth
+        self.raise_threshold(kth)
 
     def raise_threshold(self, kth: Floats) -> None:
         """Takes into account that k rows have approximate scores of at least `kth`, [B]."""
@@ -94,24 +106,36 @@ class Candidates:
             scores = self._scores[:, :used]
             self.raise_threshold(np.partition(scores, place, axis=1)[:, place])
 
+    @property
+    def missed(self) -> npt.NDArray[np.bool_]:
+        """Queries whose first threshold was too high, [B]: their lists are worthless."""
+        if self._guess is None:
+            return np.zeros(len(self._counts), bool)
+        reached = (self._scores >= self._guess[:, None]).sum(axis=1)
+        return (reached < self._k) & ~self.crowded
+
+    def listed(self) -> Ints:
+        """What is left, int64 [B, K]; -1 where a list is shorter than the longest."""
+        self._counts, _, rows, (query, place) = self._kept()
+        listed = np.full((len(self._counts), int(self._counts.max(initial=0))), -1)
+        listed[query, place] = rows
+        return listed
+
     def _weed_out(self) -> None:
         """Drops what is below the thresholds."""
+        self._counts, scores, rows, kept = self._kept()
+        self._scores[:], self._rows[:] = -np.inf, -1
+        self._scores[kept], self._rows[kept] = scores, rows
+
+    def _kept(self) -> tuple[Ints, Floats, npt.NDArray[np.int32], tuple[Ints, Ints]]:
+        """How many of each query reach the threshold; their scores, rows and new places."""
         self.tighten()
         used = int(self._counts.max(initial=0))
         scores, rows = self._scores[:, :used], self._rows[:, :used]
         keep = (scores >= self.threshold[:, None]) & (rows >= 0)
-        self._counts = keep.sum(axis=1)
-        kept_scores, kept_rows = scores[keep], rows[keep]
-        scores[:], rows[:] = -np.inf, -1
-        query = np.repeat(np.arange(len(self._counts)), self._counts)
-        place = within_group(self._counts)
-        scores[query, place], rows[query, place] = kept_scores, kept_rows
-
-    def listed(self) -> Ints:
-        """What is left, int64 [B, K]; -1 where a list is shorter than the longest."""
-        self._weed_out()
-        used = int(self._counts.max(initial=0))
-        return self._rows[:, :used].astype(np.int64)
+        counts = keep.sum(axis=1)
+        query = np.repeat(np.arange(len(counts)), counts)
+        return counts, scores[keep], rows[keep], (query, within_group(counts))
 
     def _give_up(self, full: npt.NDArray[np.bool_]) -> None:
         self.crowded |= full

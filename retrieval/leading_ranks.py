@@ -101,11 +101,9 @@ def nearest_ranks(compared: Comparison) -> Ints:
     queries, gallery, labels, ids = compared
     block_rows = min(_GALLERY_BLOCK, 1 << max(len(gallery) - 1, 0).bit_length())
     screen = Float32Screen(queries, gallery, "cosine", block_rows)
-    # Rows of queries are prepared in blocks of that size too.
-    step = min(_QUERY_BLOCK, block_rows)
 
     def count(start: int) -> Ints:
-        part = slice(start, min(start + step, len(queries)))
+        part = slice(start, min(start + _QUERY_BLOCK, len(queries)))
         own = queries[part]
         own_ids = (ids[0][part], ids[1]) if ids is not None else None
         best = _nearest_relevant(own, gallery, (labels[0][part], labels[1]), own_ids)
@@ -114,7 +112,7 @@ def nearest_ranks(compared: Comparison) -> Ints:
         low, high = (_outwards(score + sign * error, sign) for sign in (-1, 1))
         ahead, buffer = np.zeros(len(own), np.int64), None
         for block, first in enumerate(range(0, len(gallery), block_rows)):
-            buffer = screen.scores(screen.query_rows(part.start, part.stop), block, buffer)
+            buffer = screen.scores(screen.query_rows(part), block, buffer)
             if own_ids is not None:
                 items = own_ids[1][first : first + block_rows]
                 buffer[rows.equal_pairs(own_ids[0], items)] = -np.inf
@@ -126,7 +124,7 @@ def nearest_ranks(compared: Comparison) -> Ints:
             ahead += np.bincount(query[keys < best[query]], minlength=len(own))
         return ahead + 1
 
-    parts = in_threads(count, range(0, len(queries), step), min(cores(), MOST_THREADS))
+    parts = in_threads(count, range(0, len(queries), _QUERY_BLOCK), min(cores(), MOST_THREADS))
     return np.concatenate([np.empty(0, np.int64), *parts])
 
 

@@ -52,14 +52,20 @@ class Float32Screen:
 
     >>> rows = np.eye(2, dtype=np.float32)
     >>> screen = Float32Screen(rows, rows, "dot", block_rows=2)
-    >>> screen.scores(screen.query_rows(0, 2), 0, None).tolist(), bool(screen.error.max() < 1e-6)
+    >>> scores = screen.scores(screen.query_rows(slice(2)), 0, None)
+    >>> scores.tolist(), bool(screen.error.max() < 1e-6)
     ([[1.0, 0.0], [0.0, 1.0]], True)
     """
 
     relative = 0.0
 
     def __init__(
-        self, queries: Floats, gallery: Floats, similarity: Similarity, block_rows: int
+        self,
+        queries: Floats,
+        gallery: Floats,
+        similarity: Similarity,
+        block_rows: int,
+        order: Ints | None = None,
     ) -> None:
         """Prepares both sides.
 
@@ -68,59 +74,68 @@ class Float32Screen:
             gallery: Likewise, [N, D].
             similarity: That of the rows.
             block_rows: Gallery rows of a block W, the last of which may be shorter.
+            order: In which gallery rows make up the blocks, a permutation [N]; None for their own.
         """
-        self._block_rows = block_rows
-        center = None
+        self._queries, self._center = queries, None
         if similarity == "squared_euclidean":
-            center = gallery.mean(axis=0, dtype=np.float64) if len(gallery) else 0.0
-        same = queries is gallery and center is None
-        self._gallery, (short, lost, extra, rest) = self._prepared(gallery, center, is_query=False)
-        self._queries, (norm, own, _, _) = (
-            (self._gallery, (short, lost, extra, rest))
-            if same
-            else self._prepared(queries, center, is_query=True)
-        )
-        longest, most, heaviest = (values.max(initial=0.0) for values in (short, lost, extra))
+            self._center = gallery.mean(axis=0, dtype=np.float64) if len(gallery) else 0.0
+        self._gallery, about = [], [np.empty((4, 0))]
+        for start in range(0, len(gallery), block_rows):
+            part = slice(start, start + block_rows)
+            block = gallery[part] if order is None else gallery[order[part]]
+            stored, sizes = self._prepared(block, is_query=False)
+            self._gallery.append(stored)
+            about.append(sizes)
+        ordered = np.concatenate(about, axis=1)
+        if queries is gallery and self._center is None:
+            sizes = np.empty_like(ordered)
+            sizes[:, slice(None) if order is None else order] = ordered
+        else:
+            about = [np.empty((4, 0))]
+            for start in range(0, len(queries), block_rows):
+                block = queries[start : start + block_rows]
+                about.append(self._prepared(block, is_query=True)[1])
+            sizes = np.concatenate(about, axis=1)
+        norm, own, _, _ = sizes
+        longest, most, heaviest, rest = ordered.max(axis=1, initial=0.0)
         gamma = rounding_bound(queries.shape[1] + _PARTS)
-        reach = norm * longest if center is None else (norm + longest + own + most) ** 2
+        reach = norm * longest if self._center is None else (norm + longest + own + most) ** 2
         self.error = _UNDERFLOW + _SLACK * (
             own * (longest + most)
             + norm * most
-            + rest.max(initial=0.0)
+            + rest
             + gamma * (norm * longest + 2.0 * heaviest)
             + _ROUNDING * reach
         )
 
-    def _prepared(self, rows: Floats, center: Any, *, is_query: bool) -> tuple[Any, Any]:
-        """Rounded rows, in blocks; and of each row, in float64, [4, N].
+    def _prepared(self, rows: Floats, *, is_query: bool) -> tuple[Any, npt.NDArray[np.float64]]:
+        """Rows in the screen's format; and of each, in float64, [4, B].
 
         The norm of what it was rounded to, the norm of what rounding took away, the length of its
         additional columns, and what rounding took from these.
         """
-        blocks, about = [], [np.empty((4, 0))]
+        about = []
+        if self._center is not None:
+            extended = np.ones((len(rows), rows.shape[1] + _PARTS), np.float32)
         step = max(1, CACHED_ELEMENTS // rows.shape[1])
-        for start in range(0, len(rows), self._block_rows):
-            block = rows[start : start + self._block_rows]
-            if center is not None:
-                extended = np.ones((len(block), rows.shape[1] + _PARTS), np.float32)
-            for first in range(0, len(block), step):
-                exact = block[first : first + step].astype(np.float64)
-                if center is not None:
-                    exact -= center
-                back = self._rounded(exact)
-                added = rest = np.zeros(len(exact))
-                if center is not None:
-                    here = extended[first : first + step]
-                    here[:, :-_PARTS] = back
-                    if not is_query:
-                        added = 0.5 * np.einsum("nd,nd->n", exact, exact)
-                        rest = -added
-                        for column in range(-_PARTS, 0):
-                            here[:, column] = self._rounded(rest)
-                            rest = rest - here[:, column]
-                about.append(np.stack([_norms(back), _norms(exact - back), added, np.abs(rest)]))
-            blocks.append(self._stored(block if center is None else extended))
-        return blocks, np.concatenate(about, axis=1)
+        for first in range(0, len(rows), step):
+            exact = rows[first : first + step].astype(np.float64)
+            if self._center is not None:
+                exact -= self._center
+            back = self._rounded(exact)
+            added = rest = np.zeros(len(exact))
+            if self._center is not None:
+                here = extended[first : first + step]
+                here[:, :-_PARTS] = back
+                if not is_query:
+                    added = 0.5 * np.einsum("nd,nd->n", exact, exact)
+                    rest = -added
+                    for column in range(-_PARTS, 0):
+                        here[:, column] = self._rounded(rest)
+                        rest = rest - here[:, column]
+            about.append(np.stack([_norms(back), _norms(exact - back), added, np.abs(rest)]))
+        stored = self._stored(rows if self._center is None else extended)
+        return stored, np.concatenate(about, axis=1)
 
     def _rounded(self, exact: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """What numbers become in the screen's format."""
@@ -130,10 +145,11 @@ class Float32Screen:
         """Rows in the screen's format."""
         return rows
 
-    def query_rows(self, start: int, stop: int) -> Any:
-        """Prepared queries; `start` and `stop` lie in one block of them."""
-        block, first = divmod(start, self._block_rows)
-        return self._queries[block][first : first + stop - start]
+    def query_rows(self, rows: slice | Ints) -> Any:
+        """Queries in the screen's format."""
+        if self._center is None:
+            return self._stored(self._queries[rows])
+        return self._prepared(self._queries[rows], is_query=True)[0]
 
     def scores(self, queries: Any, block: int, buffer: Scores | None) -> Scores:
         """Approximate scores of queries and a block of the gallery.
@@ -168,8 +184,7 @@ class Float32Screen:
 
         Those may be among them that are below by a rounding.
         """
-        row, column = _places(scores, threshold)
-        return row, column, scores[row, column]
+        return _places(scores, threshold)
 
 
 class Bfloat16Screen(Float32Screen):
@@ -209,7 +224,11 @@ class Bfloat16Screen(Float32Screen):
 
     def kth(self, scores: Scores, k: int) -> Floats:
         """See `Float32Screen.kth`."""
-        return _to_float32(_ordered(_kth(_ordered(scores), k)))
+        # Negative numbers are in the wrong order, but below all others.
+        found = _kth(scores, k)
+        if (found < 0).any():
+            found = _ordered(_kth(_ordered(scores), k))
+        return _to_float32(found)
 
     def at_least(self, scores: Scores, threshold: Floats) -> tuple[Ints, Ints, Floats]:
         """See `Float32Screen.at_least`."""
@@ -219,10 +238,11 @@ class Bfloat16Screen(Float32Screen):
         if negative.any():
             lowest = _ordered(bits)
             lowest -= negative & (lowest > np.iinfo(np.int16).min)
-            row, column = _places(_ordered(scores), lowest)
+            row, column, found = _places(_ordered(scores), lowest)
+            found = _ordered(found)
         else:
-            row, column = _places(scores, bits)
-        return row, column, _to_float32(scores[row, column])
+            row, column, found = _places(scores, bits)
+        return row, column, _to_float32(found)
 
 
 def _kth(values: Scores, k: int) -> Scores:
@@ -238,9 +258,12 @@ def _kth(values: Scores, k: int) -> Scores:
     return np.partition(values, place, axis=1)[:, place]
 
 
-def _places(values: Scores, lowest: Scores) -> tuple[Ints, Ints]:
-    """Rows and columns of the values that are not below their row's lowest [B]."""
-    return np.divmod(np.flatnonzero(values >= lowest[:, None]), values.shape[1])
+def _places(values: Scores, lowest: Scores) -> tuple[Ints, Ints, Scores]:
+    """Rows, columns and values of those that are not below their row's lowest [B]."""
+    flat = np.flatnonzero(values >= lowest[:, None])
+    # Twice as fast as divmod.
+    row = flat // values.shape[1]
+    return row, flat - row * values.shape[1], values.ravel().take(flat)
 
 
 def _norms(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

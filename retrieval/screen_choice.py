@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from retrieval.screen import Bfloat16Screen, Float32Screen
+from retrieval.screen import Bfloat16Screen, Float32Screen, Ints
 from retrieval.similarity import Floats, Similarity
 
 ScreenName = Literal["auto", "float32", "bfloat16"]
@@ -21,7 +21,12 @@ _SAMPLE_QUERIES, _SAMPLE_ROWS, _REPEATS = 512, 8192, 3
 
 
 def choose_screen(
-    name: ScreenName, queries: Floats, gallery: Floats, metric: Similarity, block_rows: int
+    name: ScreenName,
+    queries: Floats,
+    gallery: Floats,
+    metric: Similarity,
+    block_rows: int,
+    order: Ints | None = None,
 ) -> Float32Screen:
     """Makes the screen of that name, or the faster one.
 
@@ -33,6 +38,7 @@ def choose_screen(
         gallery: Likewise, [N, D].
         metric: That of the rows.
         block_rows: See `Float32Screen`.
+        order: Likewise.
 
     Raises:
         ValueError: The name is unknown.
@@ -48,7 +54,7 @@ def choose_screen(
         work = float(len(queries)) * len(gallery) * queries.shape[1]
         worth_it = work >= (_MANY if "tensorflow" in sys.modules else _VERY_MANY)
         name = "bfloat16" if worth_it and _bfloat16_pays(queries.shape[1]) else "float32"
-    return kinds[name](queries, gallery, metric, block_rows)
+    return kinds[name](queries, gallery, metric, block_rows, order)
 
 
 @functools.cache
@@ -61,7 +67,7 @@ def _bfloat16_pays(dim: int) -> bool:
     seconds, values = [], []
     for kind in (Float32Screen, Bfloat16Screen):
         screen = kind(queries, rows, "cosine", _SAMPLE_ROWS)
-        own = screen.query_rows(0, len(queries))
+        own = screen.query_rows(slice(len(queries)))
         # The first time includes what is set up once.
         scores, times = screen.scores(own, 0, None), []
         for _ in range(_REPEATS):

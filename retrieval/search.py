@@ -56,7 +56,7 @@ def top_k(
         metric: What is compared, see `similarity.py`; scores of "squared_euclidean" are negative
             squared distances.
         memory_mb: Working memory in megabytes beyond the result and the rows in the formats that
-            are compared, 4 bytes an entry, and 2 for bfloat16 or 4 more for "squared_euclidean".
+            are compared: 8 bytes an entry, 6 with bfloat16.
         screen: Format of the fast products; "auto" measures which is faster.
 
     Returns:

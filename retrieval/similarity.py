@@ -29,8 +29,8 @@ Floats = npt.NDArray[np.float32]
 
 # Norms below this keep products within float32.
 LONGEST = 1e18
-# Entries that are compared at a time: few enough to stay in the processor's cache.
-CACHED_ELEMENTS = 400_000
+# Entries that are compared at a time: few enough to stay in a core's cache, in float64.
+CACHED_ELEMENTS = 100_000
 # einsum cuts longer rows where its buffer of 8192 numbers ends, which depends on their place.
 _COLUMNS = 4096
 

@@ -172,5 +172,9 @@ def _sizes(key: Key, question: Question) -> tuple[Key, npt.NDArray[np.int64]]:
 
 def _ranked(item: tuple[Key, dict[str, Any]]) -> tuple[Key, Ranked]:
     key, joined = item
-    (sizes,), (counted,) = joined["relevant"], joined["counted"]
+    parts = {name: list(values) for name, values in joined.items()}
+    if any(len(values) != 1 for values in parts.values()):
+        found = ", ".join(f"{len(values)} of {name}" for name, values in sorted(parts.items()))
+        raise RuntimeError(f"the runner lost a part of batch {key}: there are {found}, not 1 each")
+    (sizes,), (counted,) = parts["relevant"], parts["counted"]
     return key, Ranked(shards.ranks_of(sizes, counted.ahead), counted.scores, counted.neighbours)

@@ -23,7 +23,8 @@ def _cut_small(patch: pytest.MonkeyPatch, gallery: int, queries: int, spare: int
     """Makes blocks and lists small, so that small galleries are cut up and lists overflow."""
     patch.setattr(block_search, "_GALLERY_BLOCK", gallery)
     patch.setattr(block_search, "_QUERY_BLOCK", queries)
-    patch.setattr(block_search, "_FIRST_PIECE", 4)
+    # So that about half of the first thresholds are too high.
+    patch.setattr(block_search, "_DEVIATIONS", 0.0)
     patch.setattr(block_search, "_LIST_SPARE", spare)
 
 
