@@ -30,6 +30,7 @@ CORE = [
     "keras>=3.8,<4",
     "ml-metadata>=1.16,<1.22",
     "numpy>=1.26,<3",
+    "orjson>=3.9,<4",
     "pillow>=10,<13",
     "protobuf>=3.20.3,<7",
     "pydantic>=2,<3",

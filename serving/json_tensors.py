@@ -155,7 +155,7 @@ def _leaves_to_array(leaves: list[Any], dtype: str) -> np.ndarray | None:
     if dtype == "string" and kinds <= {str, dict}:
         array = np.empty(len(leaves), np.object_)
         try:
-            array[:] = [_to_bytes(leaf) for leaf in leaves]
+            array[:] = [to_bytes(leaf) for leaf in leaves]
         except ServingError:
             return None
         return array
@@ -185,15 +185,19 @@ def _validate_level(value: Any, level: int, shape: tuple[int, ...], dtype: str) 
 
 def _validate_leaf(value: Any, dtype: str) -> None:
     if dtype == "string" and isinstance(value, (str, dict)):
-        _to_bytes(value)
+        to_bytes(value)
     elif isinstance(value, dict) or _leaves_to_array([value], dtype) is None:
         raise invalid_argument(
-            f"JSON Value: {quote(value)} Type: {_type_name(value)} is not of expected type: {dtype}"
+            f"JSON Value: {quote(value)} Type: {type_name(value)} is not of expected type: {dtype}"
         )
 
 
-def _to_bytes(value: str | dict[str, Any]) -> bytes:
-    """A string's bytes: UTF-8 text, or decoded from base64."""
+def to_bytes(value: str | dict[str, Any]) -> bytes:
+    """A string's bytes: UTF-8 text, or decoded from base64.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT for what is neither.
+    """
     if isinstance(value, str):
         try:
             return value.encode()
@@ -224,7 +228,8 @@ def _string_to_json(text: bytes, binary: bool) -> Any:
     return text.decode("utf-8", errors="replace")
 
 
-def _type_name(value: Any) -> str:
+def type_name(value: Any) -> str:
+    """What messages call the type of a JSON value."""
     if value is None:
         return "Null"
     if isinstance(value, bool):

@@ -1,18 +1,17 @@
 """The embedded model server: `python -m serving.model_server --model_base_path=DIR …`.
 
-Puts the parts together (versions, REST API, HTTP server), starts and stops them; what they do is
-in their own modules. TensorFlow and the HTTP server are imported when a server is started, not with
-this module, so that `--help` answers at once.
+Starts and stops what `assembly.py` puts together. TensorFlow and the HTTP server are imported when
+a server is started, not with this module, so that `--help` answers at once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gc
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 import warnings
@@ -23,12 +22,9 @@ from typing import TYPE_CHECKING
 from serving.options import ServerOptions, parse_flags
 
 if TYPE_CHECKING:
-    import uvicorn
-
     from serving.servable import Servable
-    from serving.versions import ModelVersions
 
-__all__ = ["ServerOptions", "main", "running_server", "serve"]
+__all__ = ["RunningServer", "ServerOptions", "main", "running_server", "serve", "serving_apis"]
 
 _LOG = logging.getLogger("serving.model_server")  # also where this module is __main__
 
@@ -63,110 +59,93 @@ def serve(options: ServerOptions) -> None:
     Versions are loaded in the background. Before the first, requests are answered with 404.
 
     Raises:
-        OSError: if the base path does not exist or the address cannot be listened on.
+        OSError: if a file or the base path cannot be read or an address cannot be listened on.
     """
-    with _prepared(options, options.rest_api_port, _freezing_loader()) as (server, listener, _):
-        _LOG.info("serving model %s at %s", options.model_name, _url(listener))
+    from serving.assembly import assembled, url_of
+
+    with assembled(
+        options, rest_port=options.rest_api_port, grpc_port=options.port, load=_freezing_loader()
+    ) as server:
+        names = ", ".join(config.name for config in server.models.configs()) or "no model"
+        grpc = f", gRPC at {server.grpc_address}" if server.grpc_address else ""
+        _LOG.info("serving %s at %s%s", names, url_of(server.listener), grpc)
         with _stopped_by_signals():
-            server.run(sockets=[listener])
+            server.run()
+
+
+@dataclasses.dataclass(frozen=True)
+class RunningServer:
+    """Where a server answers.
+
+    Attributes:
+        url: Of REST, `http://127.0.0.1:PORT`.
+        grpc_address: Of gRPC, `127.0.0.1:PORT`; None if it has none.
+    """
+
+    url: str
+    grpc_address: str | None
 
 
 @contextlib.contextmanager
 def running_server(
     options: ServerOptions, *, port: int = 0, timeout_seconds: float = 300.0
 ) -> Iterator[str]:
-    """Serves in a background thread while the context is open.
-
-    Args:
-        options: What to serve; its port is not used.
-        port: The port to listen on; 0 for any that is free.
-        timeout_seconds: How long to wait for the model.
+    """Serves REST in a background thread while the context is open; see `serving_apis`.
 
     Yields:
-        The server's URL, `http://127.0.0.1:PORT`, once the model answers.
-
-    Raises:
-        OSError: if the base path does not exist or the port cannot be listened on.
-        serving.errors.ServingError: if the model cannot be loaded, or is not in time.
+        The server's URL, `http://127.0.0.1:PORT`, once the models answer.
     """
-    from serving.servable import load
-
-    with _prepared(options, port, load) as (server, listener, versions):
-        thread = threading.Thread(
-            target=server.run, kwargs={"sockets": [listener]}, name="model-server", daemon=True
-        )
-        thread.start()
-        try:
-            versions.wait_until_available(timeout_seconds)
-            yield _url(listener)
-        finally:
-            server.should_exit = True
-            thread.join()
+    with serving_apis(options, rest_port=port, timeout_seconds=timeout_seconds) as server:
+        yield server.url
 
 
 @contextlib.contextmanager
-def _prepared(
-    options: ServerOptions, port: int, load: Callable[[str, int, str], Servable]
-) -> Iterator[tuple[uvicorn.Server, socket.socket, ModelVersions[Servable]]]:
-    """A bound socket, a model that is being loaded, and an HTTP server that is not yet started."""
-    from concurrent.futures import ThreadPoolExecutor
+def serving_apis(
+    options: ServerOptions,
+    *,
+    rest_port: int = 0,
+    grpc_port: int = 0,
+    timeout_seconds: float = 300.0,
+) -> Iterator[RunningServer]:
+    """Serves in a background thread while the context is open.
 
-    import uvicorn
-    from starlette.applications import Starlette
+    Args:
+        options: What to serve; its ports are not used.
+        rest_port: The port of REST; 0 for any that is free.
+        grpc_port: The port of gRPC; 0 for none.
+        timeout_seconds: How long to wait for the models.
 
-    from serving.rest_api import RestApi
-    from serving.versions import ModelVersions
+    Yields:
+        Where the server answers, once every model has a version that can.
 
-    versions = ModelVersions(
-        options.model_name,
-        options.model_base_path,
-        load,
-        poll_seconds=options.file_system_poll_wait_seconds,
-        max_load_retries=options.max_num_load_retries,
-        retry_seconds=options.load_retry_interval_micros / 1e6,
-    )
-    executor = ThreadPoolExecutor(options.rest_api_num_threads, thread_name_prefix="rest-api")
-    api = RestApi({options.model_name: versions}, executor, options.rest_api_timeout_in_ms / 1000)
-    # A request that is under way at a stop is given what its own time limit leaves it at most.
-    limit = options.rest_api_timeout_in_ms
-    server = uvicorn.Server(
-        uvicorn.Config(
-            Starlette(routes=api.routes()),
-            lifespan="off",
-            ws="none",
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=limit // 1000 + 1 if limit else None,
-        )
-    )
-    with contextlib.ExitStack() as stack:
-        stack.callback(executor.shutdown, wait=False, cancel_futures=True)
-        listener = stack.enter_context(_listen(options.rest_api_host, port))
-        versions.start()
-        stack.callback(versions.stop)
-        yield server, listener, versions
+    Raises:
+        OSError: if a file or the base path cannot be read or a port cannot be listened on.
+        serving.errors.ServingError: if a model cannot be loaded, or is not in time.
+    """
+    from serving.assembly import assembled, url_of
+    from serving.servable import load
 
+    with assembled(options, rest_port=rest_port, grpc_port=grpc_port, load=load) as server:
+        failure: list[Exception] = []
 
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol named, asyncio sets TCP_NODELAY on what it accepts: without that the second
-    # half of every response waits 40 ms for an acknowledgement of the first.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if os.name == "posix":  # elsewhere it would let two servers share the port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(2048)
-    except OSError as error:
-        listener.close()
-        raise OSError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
-    return listener
+        def run() -> None:
+            try:
+                server.run()
+            except Exception as error:
+                failure.append(error)
 
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        thread = threading.Thread(target=run, name="model-server", daemon=True)
+        thread.start()
+        try:
+            server.models.wait_until_available(timeout_seconds)
+            while not server.is_started and thread.is_alive():
+                thread.join(0.01)
+            if failure:
+                raise failure[0]
+            yield RunningServer(url_of(server.listener), server.grpc_address)
+        finally:
+            server.http.should_exit = True
+            thread.join()
 
 
 def _freezing_loader() -> Callable[[str, int, str], Servable]:

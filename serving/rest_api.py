@@ -1,20 +1,18 @@
 """TensorFlow Serving's REST API over HTTP: routes, bodies and error statuses.
 
-`POST /v1/models/NAME[/versions/D|/labels/L]:predict`, `GET /v1/models/NAME[/versions/D|/labels/L]`
-and the same with `/metadata`. Not for what a predict body means (`predict_json.py`), nor for
-sockets and start-up (`model_server.py`). URLs, bodies and messages follow tensorflow/serving,
-`tensorflow_serving/model_servers/http_rest_api_*.cc`; classify and regress are answered with 501.
+`POST /v1/models/NAME[/versions/D|/labels/L]:(predict|classify|regress)`,
+`GET /v1/models/NAME[/versions/D|/labels/L]` and the same with `/metadata`. Not for what a body
+means (`predict_json.py`, `examples_json.py`), for other URLs (`side_routes.py`), nor for sockets
+and start-up (`model_server.py`). URLs, bodies and messages follow tensorflow/serving,
+`tensorflow_serving/model_servers/http_rest_api_*.cc`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
 from typing import Any
 from urllib.parse import unquote
 
@@ -23,10 +21,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from serving import model_info, predict_json, request_body
+from serving import examples_json, model_info, predict_json, request_body
 from serving.errors import Code, ServingError, invalid_argument
+from serving.inference import Inference
+from serving.models import ModelSpec
 from serving.servable import Servable
-from serving.versions import ModelVersions, servable_not_found
 
 _LOG = logging.getLogger(__name__)
 
@@ -58,32 +57,26 @@ _HTTP_STATUS = {
     Code.UNAUTHENTICATED: 401,
 }
 
-Models = Mapping[str, ModelVersions[Servable]]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Target:
-    """The model that a URL names; `version` and `label` are None where it leaves them out."""
-
-    name: str
-    version: int | None
-    label: str | None
+# Smaller bodies are read at once: handing them to another thread would take longer.
+_SMALL_BYTES = 64 * 1024
 
 
 class RestApi:
     """An ASGI application that answers requests for a set of models.
 
     Args:
-        models: By name.
-        executor: Runs the models, so that the event loop stays free for other requests.
-        timeout_seconds: A request that takes longer is answered with 504; what the model does for
-            it goes on until it is done. 0 for no limit.
+        inference: What runs them.
+        timeout_seconds: A request that takes longer, its arrival included, is answered with 504;
+            what the model does for it goes on until it is done. 0 for no limit.
+        max_request_bytes: A larger body is refused; 0 for no limit.
     """
 
-    def __init__(self, models: Models, executor: Executor, timeout_seconds: float = 30.0) -> None:
-        self._models = models
-        self._executor = executor
+    def __init__(
+        self, inference: Inference, timeout_seconds: float = 30.0, max_request_bytes: int = 0
+    ) -> None:
+        self._inference = inference
         self._timeout_seconds = timeout_seconds
+        self._max_request_bytes = max_request_bytes
 
     def routes(self) -> list[Route]:
         """One route for every path and verb. Whatever else a server answers goes before it."""
@@ -100,6 +93,8 @@ class RestApi:
             return PlainTextResponse("Not Found", status_code=404)
         try:
             return _json_response(await self._dispatch(request, path))
+        except _TooLargeError as error:
+            return _json_response(_dump({"error": str(error)}), 413)
         except ServingError as error:
             return _error_response(error)
         except ClientDisconnect:
@@ -111,71 +106,100 @@ class RestApi:
 
     async def _dispatch(self, request: Request, path: str) -> bytes:
         if request.method == "POST" and (match := _POST.fullmatch(path)):
-            method = match["method"].lower()
-            if method != "predict":
-                raise ServingError(Code.UNIMPLEMENTED, f"{method} is not implemented; use predict")
-            target = _target(match)
-            body, encoding = await request.body(), request.headers.get("content-encoding", "")
-            return await self._in_time(lambda: self._predict(target, body, encoding))
+            spec, method = _spec(match), match["method"].capitalize()
+            with self._inference.measured(spec, method, "REST"):
+                return await self._in_time(self._post(request, spec, method))
         if request.method == "GET" and (match := _GET.fullmatch(path)):
-            target = _target(match)
+            spec = _spec(match)
             if match["metadata"]:
-                return _dump(model_info.metadata(self._servable(target)))
-            return _dump(self._status(target))
+                return _dump(model_info.metadata(self._inference.models.get(spec)))
+            # A label is ignored here, as in TensorFlow Serving.
+            statuses = self._inference.models.statuses(spec.name, spec.version)
+            return _dump(model_info.status(statuses))
         if request.method == "GET" and _ALL_MODELS.fullmatch(path):
             raise invalid_argument("Missing model name in request.")
         raise invalid_argument(f"Malformed request: {request.method} {path}")
 
-    async def _in_time(self, work: Callable[[], bytes]) -> bytes:
-        future = asyncio.get_running_loop().run_in_executor(self._executor, work)
+    async def _in_time(self, answer: Any) -> bytes:
         try:
-            return await asyncio.wait_for(future, self._timeout_seconds or None)
+            return await asyncio.wait_for(answer, self._timeout_seconds or None)
         except asyncio.TimeoutError:
             message = f"the request took longer than {self._timeout_seconds:g} seconds"
             raise ServingError(Code.DEADLINE_EXCEEDED, message) from None
 
-    def _predict(self, target: _Target, body: bytes, encoding: str) -> bytes:
-        """Runs on the executor: reading and writing much JSON takes its time too."""
-        body = request_body.decode(body, encoding)
+    async def _post(self, request: Request, spec: ModelSpec, method: str) -> bytes:
+        body = await self._body(request)
+        encoding = request.headers.get("content-encoding", "")
+        if encoding:
+            limit = self._max_request_bytes or request_body.MAX_UNCOMPRESSED_BYTES
+            body = await self._inference.off_the_loop(request_body.decode, body, encoding, limit)
+        if method == "Predict":
+            return await self._predict(spec, body)
+        return await self._classify_or_regress(spec, body, method)
+
+    async def _body(self, request: Request) -> bytes:
+        """The body, no more of which is ever held than the limit allows."""
+        limit = self._max_request_bytes
+        announced = request.headers.get("content-length", "")
+        if limit and announced.isdigit() and int(announced[:20]) > limit:
+            raise _TooLargeError(limit)
+        chunks, size = [], 0
+        async for chunk in request.stream():
+            chunks.append(chunk)
+            size += len(chunk)
+            if limit and size > limit:
+                raise _TooLargeError(limit)
+        return b"".join(chunks)
+
+    async def _predict(self, spec: ModelSpec, body: bytes) -> bytes:
         servable: Servable | None = None
 
         def find_signature(name: str) -> Any:
             nonlocal servable
-            servable = self._servable(target)
+            servable = self._inference.models.get(spec)
             return servable.signature(name)
 
-        request = predict_json.parse_request(body, find_signature)
+        if len(body) < _SMALL_BYTES:
+            request = predict_json.parse_request(body, find_signature)
+        else:
+            request = await self._inference.off_the_loop(
+                predict_json.parse_request, body, find_signature
+            )
         assert servable is not None  # parse_request asked for the signature
-        outputs = servable.run(request.signature_name, request.inputs)
-        specs = servable.signature(request.signature_name).outputs
-        return predict_json.write_response(outputs, specs, request.row_format)
+        name = request.signature_name
+        outputs = await self._inference.run(servable, name, request.inputs, "Predict")
+        specs = servable.signature(name).outputs
+        response = (
+            predict_json.write_response(outputs, specs, request.row_format)
+            if sum(array.nbytes for array in outputs.values()) < _SMALL_BYTES
+            else await self._inference.off_the_loop(
+                predict_json.write_response, outputs, specs, request.row_format
+            )
+        )
+        self._inference.log_predict(servable, name, request.inputs, outputs)
+        return response
 
-    def _servable(self, target: _Target) -> Servable:
-        if target.label is not None:
-            raise invalid_argument(f"Unrecognized servable version label: {target.label}")
-        if target.name not in self._models:
-            raise servable_not_found(target.name, target.version)
-        return self._models[target.name].get(target.version)
-
-    def _status(self, target: _Target) -> dict[str, Any]:
-        # A label is ignored here, as in TensorFlow Serving.
-        model = self._models.get(target.name)
-        statuses = model.statuses() if model is not None else []
-        if target.version is not None:
-            statuses = [status for status in statuses if status.version == target.version]
-        if not statuses:
-            missing = "any versions" if target.version is None else f"version {target.version}"
-            raise ServingError(Code.NOT_FOUND, f"Could not find {missing} of model {target.name}")
-        return model_info.status(statuses)
+    async def _classify_or_regress(self, spec: ModelSpec, body: bytes, method: str) -> bytes:
+        name, message = await self._inference.off_the_loop(examples_json.parse_request, body)
+        if method == "Classify":
+            classes = await self._inference.classify(spec, name, message)
+            return examples_json.write_classes(classes.found)
+        values = await self._inference.regress(spec, name, message)
+        return examples_json.write_values(values.found)
 
 
-def _target(match: re.Match[str]) -> _Target:
+class _TooLargeError(Exception):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the request is larger than {limit} bytes")
+
+
+def _spec(match: re.Match[str]) -> ModelSpec:
     version = match["version"]
     # Python reads no integers of thousands of digits.
     if version is not None and (len(version) > 100 or int(version) > _LARGEST_VERSION):
         raise invalid_argument(f"Failed to convert version: {version[:100]} to numeric.")
     label = match["label"]
-    return _Target(
+    return ModelSpec(
         unquote(match["name"]),
         None if version is None else int(version),
         None if label is None else unquote(label),

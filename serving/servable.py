@@ -66,6 +66,23 @@ class Servable:
             raise invalid_argument(f'Serving signature name: "{name}" not found in signature def')
         return self._signatures[name]
 
+    def check(
+        self, signature_name: str, inputs: Mapping[str, np.ndarray]
+    ) -> Callable[..., Mapping[str, Any]]:
+        """What runs a signature, if it can be run with these inputs.
+
+        Raises:
+            ServingError: INVALID_ARGUMENT for unknown signatures and inputs that do not fit;
+                FAILED_PRECONDITION for a signature that is none to be run.
+        """
+        self.signature(signature_name).check(inputs, shapes=self._check_shapes)
+        function = self._functions.get(signature_name)
+        if function is None:
+            raise ServingError(
+                Code.FAILED_PRECONDITION, f'Signature "{signature_name}" cannot be run'
+            )
+        return function
+
     def run(self, signature_name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Runs a signature.
 
@@ -84,13 +101,8 @@ class Servable:
         """
         import tensorflow as tf
 
+        function = self.check(signature_name, inputs)
         signature = self.signature(signature_name)
-        signature.check(inputs, shapes=self._check_shapes)
-        function = self._functions.get(signature_name)
-        if function is None:
-            raise ServingError(
-                Code.FAILED_PRECONDITION, f'Signature "{signature_name}" cannot be run'
-            )
         try:
             tensors = {
                 name: tf.convert_to_tensor(inputs[name], tf.as_dtype(spec.dtype))

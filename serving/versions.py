@@ -1,9 +1,8 @@
 """The versions of one model: loaded in the background and swapped without a gap.
 
-TensorFlow Serving's default policy: the newest version is served, the old one until the new one is
-loaded, and a version that is deleted gives way to the newest that is left. Beyond that policy:
-while the newest version cannot be loaded, the next older one that can is served, also after a
-restart.
+As in TensorFlow Serving, a policy (`version_policy.py`) says which versions are wanted, and what is
+served stays until what replaces it is loaded. Beyond that: while the newest version cannot be
+loaded, the "latest" policy serves the next older one that can, also after a restart.
 
 Not for finding version folders (`version_folders.py`), nor for what a version is (`servable.py`).
 """
@@ -21,6 +20,7 @@ from typing import Generic, Protocol, TypeVar
 
 from serving import version_folders
 from serving.errors import Code, ServingError
+from serving.version_policy import VersionPolicy
 
 _LOG = logging.getLogger(__name__)
 
@@ -54,13 +54,14 @@ Model = TypeVar("Model", bound=Versioned)
 
 
 class ModelVersions(Generic[Model]):
-    """Serves the newest version of a model that can be loaded.
+    """Serves the versions of a model that a policy asks for.
 
     Args:
         name: The model's name.
         base_path: The folder of the version folders: a local path, or a URL that TensorFlow reads.
         load: Called with name, version and folder, on the thread that also polls. What it raises
             is shown in the version's status.
+        policy: Which versions are wanted.
         poll_seconds: Time between two looks at the base path; 0 looks once.
         max_load_retries: How often a load that failed is tried again.
         retry_seconds: The least time before it is.
@@ -72,6 +73,7 @@ class ModelVersions(Generic[Model]):
         base_path: str,
         load: Callable[[str, int, str], Model],
         *,
+        policy: VersionPolicy = VersionPolicy(),  # noqa: B008 (it is frozen)
         poll_seconds: float = 1.0,
         max_load_retries: int = 5,
         retry_seconds: float = 60.0,
@@ -79,15 +81,18 @@ class ModelVersions(Generic[Model]):
         self.name = name
         self.base_path = base_path
         self._load = load
+        self._policy = policy
         self._poll_seconds = poll_seconds
         self._max_load_retries = max_load_retries
         self._retry_seconds = retry_seconds
-        self._serving: Model | None = None
+        # Never changed, only replaced: requests read it without a lock.
+        self._serving: dict[int, Model] = {}
         self._statuses: dict[int, VersionStatus] = {}
         self._failures: dict[int, tuple[int, float]] = {}  # how many, and when the last was
         self._all_failed = False
         self._changed = threading.Condition()
         self._stopping = threading.Event()
+        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"versions-{name}", daemon=True)
 
     def start(self) -> None:
@@ -103,9 +108,22 @@ class ModelVersions(Generic[Model]):
     def stop(self) -> None:
         """Stops looking and lets go of the model, once a load that is under way is done."""
         self._stopping.set()
+        self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._serving = None
+        self._serving = {}
+
+    def follow(self, base_path: str, policy: VersionPolicy) -> None:
+        """Looks for other versions from now on, and at once.
+
+        Raises:
+            OSError: if the base path does not exist or cannot be read; nothing changes then.
+        """
+        if base_path != self.base_path:
+            version_folders.check_base_path(base_path)
+        with self._changed:
+            self.base_path, self._policy = base_path, policy
+        self._wake.set()
 
     def get(self, version: int | None = None) -> Model:
         """The model that answers a request.
@@ -116,10 +134,16 @@ class ModelVersions(Generic[Model]):
         Raises:
             ServingError: NOT_FOUND, if it is not loaded.
         """
-        serving = self._serving  # the other thread may replace it: look once
-        if serving is None or version not in (None, serving.version):
+        serving = self._serving
+        if version is None and serving:
+            return serving[max(serving)]
+        if version not in serving:
             raise servable_not_found(self.name, version)
-        return serving
+        return serving[version]
+
+    def is_available(self) -> bool:
+        """Whether any version is loaded."""
+        return bool(self._serving)
 
     def statuses(self) -> list[VersionStatus]:
         """Every version that loading was begun of, newest first."""
@@ -134,10 +158,8 @@ class ModelVersions(Generic[Model]):
                 DEADLINE_EXCEEDED, if no version appears, or none is loaded, in time.
         """
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._serving is not None or self._all_failed, timeout_seconds
-            )
-            if self._serving is not None:
+            self._changed.wait_for(lambda: bool(self._serving) or self._all_failed, timeout_seconds)
+            if self._serving:
                 return
         for status in self.statuses():
             if status.error is not None:
@@ -151,34 +173,44 @@ class ModelVersions(Generic[Model]):
     def _run(self) -> None:
         folders: dict[int, str] | None = None
         readable = True
+        followed = None
         while not self._stopping.is_set():
-            if folders is None or self._poll_seconds > 0:
+            self._wake.clear()
+            with self._changed:
+                base_path, policy = self.base_path, self._policy
+            if folders is None or base_path != followed or self._poll_seconds > 0:
+                followed = base_path
                 try:
-                    folders = version_folders.find(self.base_path)
+                    folders = version_folders.find(base_path)
                     readable = True
                 except Exception as error:  # whatever a file system raises must not end the polling
                     if readable:
-                        _LOG.error("%s: cannot read %s: %s", self.name, self.base_path, error)
+                        _LOG.error("%s: cannot read %s: %s", self.name, base_path, error)
                     readable = False
             if folders is not None:
-                self._follow(folders)
-            self._stopping.wait(self._poll_seconds or 1.0)
+                self._follow(folders, policy)
+            self._wake.wait(self._poll_seconds or 1.0)
 
-    def _follow(self, folders: dict[int, str]) -> None:
-        """Loads the newest version that can be loaded, unless it is served already."""
+    def _follow(self, folders: dict[int, str], policy: VersionPolicy) -> None:
+        """Loads what is wanted and not there yet, then lets go of the rest."""
         self._failures = {v: self._failures[v] for v in self._failures if v in folders}
-        for version in sorted(folders, reverse=True):
+        candidates = policy.candidates(folders)
+        chosen: list[int] = []
+        for version in candidates:
             if self._stopping.is_set():
                 return
-            if self._serving is not None and self._serving.version == version:
-                return
-            if self._is_due(version) and self._try_to_load(version, folders[version]):
-                return
-        if not folders and self._serving is not None:
-            _LOG.warning("%s: every version is gone from %s", self.name, self.base_path)
-            self._replace(None)
+            if policy.is_enough(len(chosen)):
+                break
+            if version in self._serving or (
+                self._is_due(version) and self._try_to_load(version, folders[version])
+            ):
+                chosen.append(version)
+        if chosen or not candidates:
+            if not candidates and self._serving:
+                _LOG.warning("%s: no version is left in %s", self.name, self.base_path)
+            self._keep(chosen)
         with self._changed:
-            self._all_failed = bool(folders)
+            self._all_failed = bool(candidates) and not chosen
             self._changed.notify_all()
 
     def _is_due(self, version: int) -> bool:
@@ -210,7 +242,7 @@ class ModelVersions(Generic[Model]):
                 shown.status,
             )
             return False
-        self._replace(model)
+        self._add(model)
         _LOG.info("%s: version %d is available", self.name, version)
         return True
 
@@ -219,20 +251,24 @@ class ModelVersions(Generic[Model]):
             self._statuses[status.version] = status
             self._changed.notify_all()
 
-    def _replace(self, model: Model | None) -> None:
-        """Serves another model. Requests that hold the old one finish with it."""
+    def _add(self, model: Model) -> None:
         with self._changed:
-            old, self._serving = self._serving, model
-            if old is not None:
-                self._statuses[old.version] = VersionStatus(old.version, State.END)
-            if model is not None:
-                self._statuses[model.version] = VersionStatus(model.version, State.AVAILABLE)
-            ended = [v for v in sorted(self._statuses) if self._statuses[v].state is State.END]
-            for version in ended[:-_ENDED_VERSIONS_KEPT]:
+            self._serving = {**self._serving, model.version: model}
+            self._statuses[model.version] = VersionStatus(model.version, State.AVAILABLE)
+            self._changed.notify_all()
+
+    def _keep(self, versions: list[int]) -> None:
+        """Lets go of other versions. Requests that hold one finish with it."""
+        with self._changed:
+            ended = [version for version in self._serving if version not in versions]
+            self._serving = {v: self._serving[v] for v in self._serving if v in versions}
+            for version in ended:
+                self._statuses[version] = VersionStatus(version, State.END)
+            shown = [v for v in sorted(self._statuses) if self._statuses[v].state is State.END]
+            for version in shown[:-_ENDED_VERSIONS_KEPT]:
                 del self._statuses[version]
             self._changed.notify_all()
-        if old is not None:
-            del old
+        if ended:
             # A loaded graph is full of cycles: without this, its weights stay for long.
             gc.collect()
 

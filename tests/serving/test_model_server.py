@@ -42,7 +42,7 @@ def wait_for(condition, seconds=20):
 class TestFlags:
     def test_help_is_quick_and_names_every_option(self):
         text = run_server("--help").stdout
-        flags = set(re.findall(r"--(\w+) [A-Z]", text))
+        flags = set(re.findall(r"^  --(\w+) \[?[A-Z]", text, re.MULTILINE))
         assert flags == set(ServerOptions.__dataclass_fields__)
         times = []
         for _ in range(3):
@@ -67,7 +67,13 @@ class TestFlags:
             ]
         )
         assert options == ServerOptions(
-            "/models/flowers", "flowers", "0.0.0.0", 80, 5, file_system_poll_wait_seconds=2.0
+            "/models/flowers",
+            "flowers",
+            rest_api_host="0.0.0.0",
+            rest_api_port=80,
+            port=8500,
+            rest_api_timeout_in_ms=5,
+            file_system_poll_wait_seconds=2.0,
         )
         defaults = parse_flags(["--model_base_path=x"])
         assert (defaults.rest_api_host, defaults.rest_api_port) == ("127.0.0.1", 8501)
@@ -76,7 +82,11 @@ class TestFlags:
         "flags",
         [
             [],
-            ["--model_base_path=x", "--enable_batching"],
+            ["--model_base_path=x", "--model_config_file=y"],
+            ["--model_base_path=x", "--enable_batching=perhaps"],
+            ["--model_base_path=x", "--batching_parameters_file=y"],
+            ["--model_config_file=x", "--request_log_prefix=y"],
+            ["--model_base_path=x", "--request_log_sampling_rate=2"],
             ["--model_base_path=x", "--rest_api_port=0"],
             ["--model_base_path=x", "--rest_api_port=70000"],
             ["--model_base_path=x", "--rest_api_num_threads=0"],
@@ -224,6 +234,7 @@ class TestStop:
         port = free_port()
         log = tmp_path / "log"
         flags = [f"--model_base_path={zoo_folder}", "--model_name=zoo", f"--rest_api_port={port}"]
+        flags.append(f"--port={free_port()}")
         environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
         with log.open("w") as output:
             process = subprocess.Popen(

@@ -117,7 +117,7 @@ class TestPredict:
         assert math.isnan(nan) and (high, low) == (math.inf, -math.inf)
 
     def test_float32_is_written_as_its_shortest_decimals(self, zoo):
-        assert '"predictions": [0.1, 1e-20, 16777216.0]' in (
+        assert '"predictions":[0.1,1e-20,16777216.0]' in (
             predict(zoo, "any_shape", instances=[0.1, 1e-20, 2**24]).text
         )
 
@@ -311,10 +311,15 @@ class TestUrls:
             assert response.status_code == 404
             assert "json" not in response.headers["content-type"]
 
-    @pytest.mark.parametrize("method", ["classify", "regress"])
-    def test_other_methods_are_not_implemented(self, zoo, method):
+    @pytest.mark.parametrize(
+        ("method", "noun"), [("classify", "classification"), ("regress", "regression")]
+    )
+    def test_methods_need_signatures_of_their_own(self, zoo, method, noun):
         response = zoo.post(f"{MODEL}:{method}", content='{"examples": [{"x": 1.0}]}')
-        assert "not implemented" in error_of(response, 501)
+        assert error_of(response, 400) == (
+            f"Expected {noun} signature method_name to be tensorflow/serving/{method}. "
+            "Was: tensorflow/serving/predict"
+        )
 
     def test_names_may_be_escaped(self, zoo_folder):
         options = ServerOptions(str(zoo_folder), model_name="a/b: ü")

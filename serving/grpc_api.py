@@ -1,0 +1,244 @@
+"""TensorFlow Serving's gRPC services: PredictionService and ModelService.
+
+The messages and stubs are those of the tensorflow-serving-api package. Errors carry the code and
+message that REST gives as status and body. Not for running requests (`inference.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    inference_pb2,
+    model_management_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+    regression_pb2,
+)
+
+from serving import classification, model_config, signatures, tensors
+from serving.errors import Code, ServingError, invalid_argument
+from serving.inference import Found, Inference
+from serving.models import Models, ModelSpec
+
+_LOG = logging.getLogger(__name__)
+
+_SIGNATURE_DEF = "signature_def"
+_GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+def model_spec(message: Any) -> ModelSpec:
+    """Reads the `ModelSpec` of a request.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT, if it names no model.
+    """
+    if not message.name:
+        raise invalid_argument("ModelSpec has no name specified.")
+    choice = message.WhichOneof("version_choice")
+    return ModelSpec(
+        message.name,
+        message.version.value if choice == "version" else None,
+        message.version_label if choice == "version_label" else None,
+    )
+
+
+async def _answered(context: Any, answer: Awaitable[Any]) -> Any:
+    """The answer, or its error in gRPC's terms."""
+    try:
+        return await answer
+    except ServingError as error:
+        await context.abort(_GRPC_CODES[error.code.value], error.message)
+    except asyncio.CancelledError:
+        raise
+    except Exception:
+        _LOG.exception("a gRPC request failed")
+        await context.abort(grpc.StatusCode.INTERNAL, "Internal error: the server's log has it")
+
+
+class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """Predict, Classify, Regress, MultiInference and GetModelMetadata.
+
+    Args:
+        inference: What runs the requests.
+    """
+
+    def __init__(self, inference: Inference) -> None:
+        self._inference = inference
+
+    async def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Runs a signature on tensors."""
+        return await _answered(context, self._measured(request, "Predict", self._predict))
+
+    async def Classify(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Classifies examples."""
+        return await _answered(context, self._measured(request, "Classify", self._classify))
+
+    async def Regress(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Gives a value for each example."""
+        return await _answered(context, self._measured(request, "Regress", self._regress))
+
+    async def MultiInference(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Several classify and regress requests on the same examples."""
+        return await _answered(context, self._multi_inference(request))
+
+    async def GetModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """The signatures of a version."""
+        return await _answered(context, self._metadata(request))
+
+    async def _measured(
+        self, request: Any, api: str, answer: Callable[[Any, ModelSpec], Awaitable[Any]]
+    ) -> Any:
+        spec = model_spec(request.model_spec)
+        with self._inference.measured(spec, api, "GRPC"):
+            return await answer(request, spec)
+
+    async def _predict(self, request: Any, spec: ModelSpec) -> Any:
+        servable = self._inference.models.get(spec)
+        name = request.model_spec.signature_name or signatures.DEFAULT
+        signature = servable.signature(name)
+        tensors.check_filter(request.output_filter, signature)
+        inputs = tensors.inputs_of(request, signature)
+        outputs = await self._inference.run(servable, name, inputs, "Predict")
+        response = predict_pb2.PredictResponse()
+        tensors.fill_outputs(response, outputs, request.output_filter, signature)
+        tensors.fill_spec(response.model_spec, servable, name)
+        self._inference.log_predict(servable, name, inputs, outputs)
+        return response
+
+    async def _classify(self, request: Any, spec: ModelSpec) -> Any:
+        name = request.model_spec.signature_name
+        found = await self._inference.classify(spec, name, request.input)
+        response = classification_pb2.ClassificationResponse()
+        _fill_classes(response.result, found)
+        tensors.fill_spec(response.model_spec, found.servable, found.signature_name)
+        return response
+
+    async def _regress(self, request: Any, spec: ModelSpec) -> Any:
+        name = request.model_spec.signature_name
+        found = await self._inference.regress(spec, name, request.input)
+        response = regression_pb2.RegressionResponse()
+        _fill_values(response.result, found)
+        tensors.fill_spec(response.model_spec, found.servable, found.signature_name)
+        return response
+
+    async def _multi_inference(self, request: Any) -> Any:
+        if not request.tasks:
+            raise invalid_argument("Inference request must have at least one task")
+        names = {task.model_spec.name for task in request.tasks}
+        if len(names) > 1:
+            raise invalid_argument(
+                "All ModelSpecs in a MultiInferenceRequest must access the same model name."
+            )
+        first = model_spec(request.tasks[0].model_spec)
+        response = inference_pb2.MultiInferenceResponse()
+        seen = set()
+        with self._inference.measured(first, "MultiInference", "GRPC"):
+            for task in request.tasks:
+                spec, name = model_spec(task.model_spec), task.model_spec.signature_name
+                if name in seen:
+                    raise invalid_argument(f"Duplicate evaluation of signature: {name}")
+                seen.add(name)
+                result = response.results.add()
+                found: Found[Any]
+                if task.method_name == classification.CLASSIFY.name:
+                    found = await self._inference.classify(spec, name, request.input)
+                    _fill_classes(result.classification_result, found)
+                elif task.method_name == classification.REGRESS.name:
+                    found = await self._inference.regress(spec, name, request.input)
+                    _fill_values(result.regression_result, found)
+                else:
+                    raise ServingError(
+                        Code.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}"
+                    )
+                tensors.fill_spec(result.model_spec, found.servable, found.signature_name)
+        return response
+
+    async def _metadata(self, request: Any) -> Any:
+        if not request.metadata_field:
+            raise invalid_argument(
+                "GetModelMetadataRequest must specify at least one metadata_field"
+            )
+        for field in request.metadata_field:
+            if field != _SIGNATURE_DEF:
+                raise invalid_argument(f"Metadata field {field} is not supported")
+        servable = self._inference.models.get(model_spec(request.model_spec))
+        found = get_model_metadata_pb2.SignatureDefMap()
+        for name, definition in servable.signature_defs.items():
+            found.signature_def[name].CopyFrom(definition)
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        response.model_spec.name = servable.name
+        response.model_spec.version.value = servable.version
+        response.metadata[_SIGNATURE_DEF].Pack(found)
+        return response
+
+
+class ModelService(model_service_pb2_grpc.ModelServiceServicer):
+    """GetModelStatus and HandleReloadConfigRequest.
+
+    Args:
+        models: The models.
+        inference: For the metrics, and to work off the event loop.
+    """
+
+    def __init__(self, models: Models, inference: Inference) -> None:
+        self._models, self._inference = models, inference
+
+    async def GetModelStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """The states of a model's versions."""
+        return await _answered(context, self._status(request))
+
+    async def HandleReloadConfigRequest(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Serves other models, versions or labels from now on."""
+        return await _answered(context, self._reload(request))
+
+    async def _status(self, request: Any) -> Any:
+        spec = model_spec(request.model_spec)
+        response = get_model_status_pb2.GetModelStatusResponse()
+        for status in self._models.statuses(spec.name, spec.version):
+            entry = response.model_version_status.add()
+            entry.version = status.version
+            entry.state = entry.State.Value(status.state.value)
+            if status.error is not None:
+                entry.status.error_code = status.error.code.value
+                entry.status.error_message = status.error.message
+        return response
+
+    async def _reload(self, request: Any) -> Any:
+        before = self._inference.metrics.totals()
+        configs = model_config.from_message(request.config)
+        if request.config.WhichOneof("config") is None:
+            raise invalid_argument(
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+                "Only ModelConfigList is currently supported"
+            )
+        try:
+            await self._inference.off_the_loop(self._models.configure, configs)
+        except OSError as error:
+            raise invalid_argument(str(error)) from error
+        response = model_management_pb2.ReloadConfigResponse()
+        after = self._inference.metrics.totals()
+        for name in request.metric_names:
+            increase = after.get(name, 0) - before.get(name, 0)
+            response.metric.add(name=name, int64_value_increase=increase)
+        return response
+
+
+def _fill_classes(result: Any, found: Found[list[list[tuple[str, float]]]]) -> None:
+    for row in found.found:
+        classifications = result.classifications.add()
+        for label, score in row:
+            classifications.classes.add(label=label, score=score)
+
+
+def _fill_values(result: Any, found: Found[Any]) -> None:
+    for value in found.found:
+        result.regressions.add(value=value)
