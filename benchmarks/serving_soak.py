@@ -172,12 +172,13 @@ class Soak:
             await asyncio.sleep(rng.uniform(0, 0.3))
 
     async def rude_client(self, number: int) -> None:
-        """Is slow, or gone."""
+        """Is slow, or gone, as its number is even or odd."""
         rng = random.Random(number)
         while not self.over():
             request = rng.choice(self._requests)
             reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-            kind = rng.choice(["hang-ups in a request", "hang-ups before an answer", "slow bodies"])
+            hang_ups = ("hang-ups in a request", "hang-ups before an answer")
+            kind = rng.choice(hang_ups) if number % 2 else "slow bodies"
             with contextlib.suppress(OSError):
                 if kind == "slow bodies":
                     writer.write(request[:2000])
