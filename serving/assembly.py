@@ -185,9 +185,11 @@ def assembled(
     if metrics_path is not None:
         routes.append(side_routes.metrics_route(metrics, metrics_path))
     api = RestApi(inference, limit / 1000, options.max_request_bytes)
+    application = Starlette(routes=routes + api.routes(), middleware=_middleware(options))
+    application.router.redirect_slashes = False  # a path that is none is not another one
     http = uvicorn.Server(
         uvicorn.Config(
-            Starlette(routes=routes + api.routes(), middleware=_middleware(options)),
+            application,
             lifespan="off",
             ws="none",
             log_config=None,

@@ -80,14 +80,15 @@ class Batcher:
         if rows > parameters.max_batch_size and parameters.enable_large_batch_splitting:
             return await self._run_in_parts(servable, signature, inputs, rows)
         if not 0 < rows <= parameters.max_batch_size:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(
-                self._executor, self._run, servable, signature, inputs
-            )
+            return await self._run_whole(servable, signature, inputs)
         request = _Request(inputs, rows, asyncio.get_running_loop().create_future())
         self._enqueue(servable, signature, request)
         self._dispatch()
         return await request.done
+
+    async def _run_whole(self, servable: Servable, signature: str, inputs: Arrays) -> Arrays:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, self._run, servable, signature, inputs)
 
     async def _run_in_parts(
         self, servable: Servable, signature: str, inputs: Arrays, rows: int
@@ -99,6 +100,13 @@ class Batcher:
                 for i in range(0, rows, step)
             )
         )
+        sizes = [min(step, rows - i) for i in range(0, rows, step)]
+        if any(
+            batches.split(part, [size], size) is None
+            for part, size in zip(parts, sizes, strict=True)
+        ):
+            # Some output has no row for each: that of the whole is not those of the parts.
+            return await self._run_whole(servable, signature, inputs)
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _enqueue(self, servable: Servable, signature: str, request: _Request) -> None:

@@ -30,6 +30,8 @@ def read(path: str, parse: Callable[[str], Parsed]) -> Parsed:
         return parse(_text(path))
     except ServingError as error:
         raise OSError(f"{path}: {error.message}") from error
+    except UnicodeDecodeError as error:
+        raise OSError(f"{path} is not a text: {error}") from error
 
 
 def _text(path: str) -> str:

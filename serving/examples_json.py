@@ -93,8 +93,6 @@ def _add(value: Any, name: str, feature: Any) -> None:
             raise invalid_argument(
                 f"Feature: {name} has uint64_t element. Only int64_t is supported."
             )
-        if value < -_LARGEST:
-            raise invalid_argument(f"Feature: {name} has an element below the range of int64_t.")
         kind, value = "int64_list", int(value)
     elif isinstance(value, float):
         kind = "float_list"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import grpc
@@ -32,17 +32,19 @@ from serving.models import Models, ModelSpec
 _LOG = logging.getLogger(__name__)
 
 _SIGNATURE_DEF = "signature_def"
+_LOAD_POLL = 0.02  # seconds
 _GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
-def model_spec(message: Any) -> ModelSpec:
+def model_spec(request: Any) -> ModelSpec:
     """Reads the `ModelSpec` of a request.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, if it names no model.
+        ServingError: INVALID_ARGUMENT, if it has none.
     """
-    if not message.name:
-        raise invalid_argument("ModelSpec has no name specified.")
+    if not request.HasField("model_spec"):
+        raise invalid_argument("Missing ModelSpec")
+    message = request.model_spec
     choice = message.WhichOneof("version_choice")
     return ModelSpec(
         message.name,
@@ -97,13 +99,17 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     async def _measured(
         self, request: Any, api: str, answer: Callable[[Any, ModelSpec], Awaitable[Any]]
     ) -> Any:
-        spec = model_spec(request.model_spec)
+        spec = model_spec(request)
         with self._inference.measured(spec, api, "GRPC"):
             return await answer(request, spec)
 
     async def _predict(self, request: Any, spec: ModelSpec) -> Any:
         servable = self._inference.models.get(spec)
         name = request.model_spec.signature_name or signatures.DEFAULT
+        if name not in servable.signature_defs:
+            # REST answers with other words and another code; so does TensorFlow Serving.
+            message = f'Serving signature key "{name}" not found.'
+            raise ServingError(Code.FAILED_PRECONDITION, message)
         signature = servable.signature(name)
         tensors.check_filter(request.output_filter, signature)
         inputs = tensors.inputs_of(request, signature)
@@ -115,54 +121,44 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         return response
 
     async def _classify(self, request: Any, spec: ModelSpec) -> Any:
+        servable = self._inference.models.get(spec)
         name = request.model_spec.signature_name
-        found = await self._inference.classify(spec, name, request.input)
+        found = await self._inference.classify(servable, name, request.input)
         response = classification_pb2.ClassificationResponse()
-        _fill_classes(response.result, found)
+        classification.fill_classes(response.result, found.found)
         tensors.fill_spec(response.model_spec, found.servable, found.signature_name)
         return response
 
     async def _regress(self, request: Any, spec: ModelSpec) -> Any:
+        servable = self._inference.models.get(spec)
         name = request.model_spec.signature_name
-        found = await self._inference.regress(spec, name, request.input)
+        found = await self._inference.regress(servable, name, request.input)
         response = regression_pb2.RegressionResponse()
-        _fill_values(response.result, found)
+        classification.fill_values(response.result, found.found)
         tensors.fill_spec(response.model_spec, found.servable, found.signature_name)
         return response
 
     async def _multi_inference(self, request: Any) -> Any:
-        if not request.tasks:
-            raise invalid_argument("Inference request must have at least one task")
-        names = {task.model_spec.name for task in request.tasks}
-        if len(names) > 1:
-            raise invalid_argument(
-                "All ModelSpecs in a MultiInferenceRequest must access the same model name."
-            )
-        first = model_spec(request.tasks[0].model_spec)
+        # Without a task there is no model either, and that is the error then.
+        spec = model_spec(request.tasks[0]) if request.tasks else ModelSpec("")
         response = inference_pb2.MultiInferenceResponse()
-        seen = set()
-        with self._inference.measured(first, "MultiInference", "GRPC"):
+        with self._inference.measured(spec, "MultiInference", "GRPC"):
+            servable = self._inference.models.get(spec)
+            classification.check_tasks(servable, request.tasks)
             for task in request.tasks:
-                spec, name = model_spec(task.model_spec), task.model_spec.signature_name
-                if name in seen:
-                    raise invalid_argument(f"Duplicate evaluation of signature: {name}")
-                seen.add(name)
-                result = response.results.add()
+                name, result = task.model_spec.signature_name, response.results.add()
                 found: Found[Any]
                 if task.method_name == classification.CLASSIFY.name:
-                    found = await self._inference.classify(spec, name, request.input)
-                    _fill_classes(result.classification_result, found)
-                elif task.method_name == classification.REGRESS.name:
-                    found = await self._inference.regress(spec, name, request.input)
-                    _fill_values(result.regression_result, found)
+                    found = await self._inference.classify(servable, name, request.input)
+                    classification.fill_classes(result.classification_result, found.found)
                 else:
-                    raise ServingError(
-                        Code.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}"
-                    )
-                tensors.fill_spec(result.model_spec, found.servable, found.signature_name)
+                    found = await self._inference.regress(servable, name, request.input)
+                    classification.fill_values(result.regression_result, found.found)
+                tensors.fill_spec(result.model_spec, servable, found.signature_name)
         return response
 
     async def _metadata(self, request: Any) -> Any:
+        spec = model_spec(request)
         if not request.metadata_field:
             raise invalid_argument(
                 "GetModelMetadataRequest must specify at least one metadata_field"
@@ -170,7 +166,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         for field in request.metadata_field:
             if field != _SIGNATURE_DEF:
                 raise invalid_argument(f"Metadata field {field} is not supported")
-        servable = self._inference.models.get(model_spec(request.model_spec))
+        servable = self._inference.models.get(spec)
         found = get_model_metadata_pb2.SignatureDefMap()
         for name, definition in servable.signature_defs.items():
             found.signature_def[name].CopyFrom(definition)
@@ -201,7 +197,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         return await _answered(context, self._reload(request))
 
     async def _status(self, request: Any) -> Any:
-        spec = model_spec(request.model_spec)
+        spec = model_spec(request)
         response = get_model_status_pb2.GetModelStatusResponse()
         for status in self._models.statuses(spec.name, spec.version):
             entry = response.model_version_status.add()
@@ -214,31 +210,39 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
 
     async def _reload(self, request: Any) -> Any:
         before = self._inference.metrics.totals()
-        configs = model_config.from_message(request.config)
-        if request.config.WhichOneof("config") is None:
+        if request.config.WhichOneof("config") != "model_config_list":
             raise invalid_argument(
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. "
                 "Only ModelConfigList is currently supported"
             )
+        configs = model_config.from_message(request.config)
+        added = [config.name for config in configs if not self._models.has(config.name)]
         try:
             await self._inference.off_the_loop(self._models.configure, configs)
         except OSError as error:
             raise invalid_argument(str(error)) from error
+        await self._until_available(added)
         response = model_management_pb2.ReloadConfigResponse()
+        response.status.SetInParent()  # OK, and there
         after = self._inference.metrics.totals()
         for name in request.metric_names:
             increase = after.get(name, 0) - before.get(name, 0)
             response.metric.add(name=name, int64_value_increase=increase)
         return response
 
-
-def _fill_classes(result: Any, found: Found[list[list[tuple[str, float]]]]) -> None:
-    for row in found.found:
-        classifications = result.classifications.add()
-        for label, score in row:
-            classifications.classes.add(label=label, score=score)
-
-
-def _fill_values(result: Any, found: Found[Any]) -> None:
-    for value in found.found:
-        result.regressions.add(value=value)
+    async def _until_available(self, names: Sequence[str]) -> None:
+        """Waits for models that were added: whoever added them can use them at once."""
+        while not all(map(self._models.is_settled, names)):
+            await asyncio.sleep(_LOAD_POLL)
+        missing = set(names) & set(self._models.unready())
+        if missing:
+            reasons = [
+                f"{{{name} due to error: {status.error.status}}}"
+                for name in sorted(missing)
+                for status in self._models.statuses(name)
+                if status.error is not None
+            ]
+            raise ServingError(
+                Code.UNKNOWN,
+                f"{len(missing)} model(s) did not become available: {{{', '.join(reasons)}}}",
+            )

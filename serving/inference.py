@@ -17,10 +17,11 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from serving import classification, tensors
+from serving import classification, prediction_logs
 from serving.batches import Arrays
 from serving.batching import Batcher
 from serving.batching_parameters import BatchingParameters
+from serving.classification import Classes
 from serving.errors import Code, ServingError
 from serving.models import Models, ModelSpec
 from serving.request_log import RequestLog
@@ -28,8 +29,6 @@ from serving.servable import Servable
 from serving.server_metrics import ServerMetrics
 
 Result = TypeVar("Result")
-
-Classes = list[list[tuple[str, float]]]
 
 _RUNTIME = "TF2"
 
@@ -94,51 +93,56 @@ class Inference:
         self.metrics.runtime_latency.add(micros, servable.name, api, _RUNTIME)
         return outputs
 
-    async def classify(self, spec: ModelSpec, signature_name: str, message: Any) -> Found[Classes]:
+    async def classify(
+        self, servable: Servable, signature_name: str, message: Any
+    ) -> Found[Classes]:
         """Runs a classify request.
 
         Args:
-            spec: The model that is asked.
+            servable: The model's version.
             signature_name: Empty for the default.
             message: The request's `Input`.
 
         Raises:
             ServingError: See `classification.py` and `run`.
         """
-        servable, name, inputs, outputs = await self._run_examples(
-            spec, signature_name, message, classification.CLASSIFY
+        name, inputs, outputs = await self._run_examples(
+            servable, signature_name, message, classification.CLASSIFY
         )
         found = classification.classes_of(outputs, servable.signature(name), len(inputs))
+        self._log(servable, prediction_logs.of_classify, name, message, found)
         return Found(servable, name, found)
 
     async def regress(
-        self, spec: ModelSpec, signature_name: str, message: Any
+        self, servable: Servable, signature_name: str, message: Any
     ) -> Found[Sequence[float]]:
         """Runs a regress request; see `classify`."""
-        servable, name, inputs, outputs = await self._run_examples(
-            spec, signature_name, message, classification.REGRESS
+        name, inputs, outputs = await self._run_examples(
+            servable, signature_name, message, classification.REGRESS
         )
         found = classification.values_of(outputs, servable.signature(name), len(inputs))
+        self._log(servable, prediction_logs.of_regress, name, message, found)
         return Found(servable, name, found)
 
     async def _run_examples(
-        self, spec: ModelSpec, signature_name: str, message: Any, method: classification.Method
-    ) -> tuple[Servable, str, np.ndarray, Arrays]:
-        servable = self.models.get(spec)
+        self, servable: Servable, signature_name: str, message: Any, method: classification.Method
+    ) -> tuple[str, np.ndarray, Arrays]:
         name, inputs = classification.inputs_of(servable, signature_name, message, method)
         api = "Classify" if method is classification.CLASSIFY else "Regress"
         outputs = await self.run(servable, name, inputs, api)
         (examples,) = inputs.values()
-        return servable, name, examples, outputs
+        return name, examples, outputs
 
     def log_predict(
         self, servable: Servable, signature_name: str, inputs: Arrays, outputs: Arrays
     ) -> None:
         """Logs a predict request, if it is sampled."""
+        self._log(servable, prediction_logs.of_predict, signature_name, inputs, outputs)
+
+    def _log(self, servable: Servable, make: Callable[..., Any], *arguments: Any) -> None:
         config = self.models.logging_of(servable.name)
-        if config is None or not self.log.is_sampled(config):
-            return
-        self.log.add(config, tensors.prediction_log(servable, signature_name, inputs, outputs))
+        if config is not None and self.log.is_sampled(config):
+            self.log.add(config, make(servable, *arguments))
 
     async def off_the_loop(self, work: Callable[..., Result], *arguments: Any) -> Result:
         """Does work in a thread of the executor."""

@@ -81,15 +81,15 @@ def validate(value: Any, dtype: str) -> tuple[tuple[int, ...], int]:
         ServingError: INVALID_ARGUMENT for the first fault in reading order; UNIMPLEMENTED for a
             dtype that has no JSON form.
     """
-    if dtype not in _DTYPES:
-        raise ServingError(
-            Code.UNIMPLEMENTED, f"Conversion of JSON Value: {quote(value)} to type: {dtype}"
-        )
     shape = []
     first = value
     while isinstance(first, list):
         shape.append(len(first))
         first = first[0] if first else None
+    if dtype not in _DTYPES:
+        raise ServingError(
+            Code.UNIMPLEMENTED, f"Conversion of JSON Value: {quote(first)} to type: {dtype}"
+        )
     if len(shape) > _MAX_RANK:
         raise invalid_argument(f"Encountered lists nested deeper than {_MAX_RANK}")
     return tuple(shape), _validate_level(value, 0, tuple(shape), dtype)

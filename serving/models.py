@@ -43,7 +43,8 @@ class Models:
     Args:
         make_versions: Makes the versions of one model, not yet started, of name, base path and
             policy.
-        unavailable_labels: Whether labels may be given to versions that are not loaded.
+        unavailable_labels: Whether new labels may be given to versions that are not loaded. (One
+            that is in use can only be moved to a version that is.)
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Models:
 
         Args:
             configs: The models.
-            first: At a server's start nothing is loaded yet, so labels are not checked.
+            first: At a server's start nothing is loaded yet, so every label may be given.
 
         Raises:
             ServingError: INVALID_ARGUMENT for a name that is there twice; FAILED_PRECONDITION for a
@@ -77,23 +78,35 @@ class Models:
                 known = before.get(config.name)
                 if known is None or known.config.base_path != config.base_path:
                     check_base_path(config.base_path)
-                if not first and not self._unavailable_labels:
-                    _check_labels(config, known)
+                _check_labels(config, known, new_may_wait=first or self._unavailable_labels)
+            started = self._started([c for c in configs if c.name not in before])
             after = {}
             for config in configs:
-                known = before.get(config.name)
-                if known is None:
-                    versions = self._make_versions(config.name, config.base_path, config.policy)
-                    versions.start()
+                if config.name in started:
+                    versions = started[config.name]
                     _LOG.info("%s: serving from %s", config.name, config.base_path)
                 else:
-                    versions = known.versions
+                    versions = before[config.name].versions
                     versions.follow(config.base_path, config.policy)
                 after[config.name] = _Entry(config, versions)
             self._entries = after
             for name in before.keys() - after.keys():
                 _LOG.info("%s: no longer served", name)
                 before[name].versions.stop()
+
+    def _started(self, configs: Sequence[ModelConfig]) -> dict[str, ModelVersions[Servable]]:
+        """Starts new models, or none where one of them cannot be."""
+        started = {}
+        try:
+            for config in configs:
+                versions = self._make_versions(config.name, config.base_path, config.policy)
+                versions.start()
+                started[config.name] = versions
+        except BaseException:
+            for versions in started.values():
+                versions.stop()
+            raise
+        return started
 
     def configs(self) -> list[ModelConfig]:
         """The models, as configured last."""
@@ -147,6 +160,11 @@ class Models:
         """Names of the models of which no version is loaded."""
         return [n for n, entry in self._entries.items() if not entry.versions.is_available()]
 
+    def is_settled(self, name: str) -> bool:
+        """Whether it is known if a model can be served, or there is no such model."""
+        entry = self._entries.get(name)
+        return entry is None or entry.versions.is_settled()
+
     def wait_until_available(self, timeout_seconds: float) -> None:
         """Waits for a version of each model that can be served.
 
@@ -165,10 +183,11 @@ class Models:
                 entry.versions.stop()
 
 
-def _check_labels(config: ModelConfig, known: _Entry | None) -> None:
+def _check_labels(config: ModelConfig, known: _Entry | None, *, new_may_wait: bool) -> None:
     for label, version in config.labels.items():
-        if known is not None and known.config.labels.get(label) == version:
-            continue  # as it was
+        before = known.config.labels.get(label) if known is not None else None
+        if before == version or (before is None and new_may_wait):
+            continue
         try:
             if known is None:
                 raise servable_not_found(config.name, version)

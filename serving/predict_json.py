@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +21,9 @@ import orjson
 from serving import json_tensors, signatures
 from serving.errors import ServingError, invalid_argument
 from serving.signatures import Signature, TensorSpec
+
+_LONGEST_INTEGER = 20  # digits of the largest 64-bit integers, or a sign and one less
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 _SIGNATURE, _INSTANCES, _INPUTS = "signature_name", "instances", "inputs"
 
@@ -152,6 +157,24 @@ def parse_object(body: bytes) -> dict[str, Any]:
     return document
 
 
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text} is too large")
+    return value
+
+
+def _integer(text: str) -> int | float:
+    """As orjson reads it: what no integer type holds is a float."""
+    if len(text) > _LONGEST_INTEGER:
+        return _finite(text)
+    value = int(text)
+    return value if -(2**63) <= value < 2**64 else float(value)
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_int=_integer)
+
+
 def _parse_slowly(body: bytes) -> Any:
     try:
         text = body.decode("utf-8-sig")
@@ -159,7 +182,14 @@ def _parse_slowly(body: bytes) -> Any:
         if start == len(text):
             raise invalid_argument("JSON Parse error: The document is empty")
         # What follows the first value is ignored, as TensorFlow Serving does.
-        document, _ = json.JSONDecoder().raw_decode(text, start)
+        document, end = _DECODER.raw_decode(text, start)
+        if _SURROGATE.search(text, start, end):
+            # Half a character, unless it is followed by the other half.
+            json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise invalid_argument(
+            "JSON Parse error: The surrogate pair in string is invalid."
+        ) from None
     except UnicodeDecodeError as error:
         raise invalid_argument(
             f"JSON Parse error: Invalid encoding in string. at offset: {error.start}"
@@ -169,8 +199,8 @@ def _parse_slowly(body: bytes) -> Any:
         raise invalid_argument(f"JSON Parse error: {reason} at offset: {error.pos}") from None
     except RecursionError:
         raise invalid_argument("JSON Parse error: The document is nested too deeply") from None
-    except ValueError:  # Python reads no integers of thousands of digits.
-        raise invalid_argument("JSON Parse error: Number too big to be stored.") from None
+    except ValueError:
+        raise invalid_argument("JSON Parse error: Number too big to be stored in double.") from None
     return document
 
 

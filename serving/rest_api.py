@@ -34,7 +34,7 @@ _MODEL = "/v1/models/(?P<name>[^/:]+)"
 _VERSION = "(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
 _POST = re.compile(f"{_MODEL}{_VERSION}:(?P<method>classify|regress|predict)", re.IGNORECASE)
 _GET = re.compile(f"{_MODEL}{_VERSION}(?P<metadata>/metadata)?", re.IGNORECASE)
-_ALL_MODELS = re.compile("/v1/models", re.IGNORECASE)
+_NO_MODEL = re.compile(f"/v1/models{_VERSION}(/metadata)?", re.IGNORECASE)
 _LARGEST_VERSION = 2**63 - 1
 
 _HTTP_STATUS = {
@@ -116,7 +116,7 @@ class RestApi:
             # A label is ignored here, as in TensorFlow Serving.
             statuses = self._inference.models.statuses(spec.name, spec.version)
             return _dump(model_info.status(statuses))
-        if request.method == "GET" and _ALL_MODELS.fullmatch(path):
+        if request.method == "GET" and _NO_MODEL.fullmatch(path):
             raise invalid_argument("Missing model name in request.")
         raise invalid_argument(f"Malformed request: {request.method} {path}")
 
@@ -181,10 +181,11 @@ class RestApi:
 
     async def _classify_or_regress(self, spec: ModelSpec, body: bytes, method: str) -> bytes:
         name, message = await self._inference.off_the_loop(examples_json.parse_request, body)
+        servable = self._inference.models.get(spec)
         if method == "Classify":
-            classes = await self._inference.classify(spec, name, message)
+            classes = await self._inference.classify(servable, name, message)
             return examples_json.write_classes(classes.found)
-        values = await self._inference.regress(spec, name, message)
+        values = await self._inference.regress(servable, name, message)
         return examples_json.write_values(values.found)
 
 

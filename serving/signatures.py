@@ -71,8 +71,8 @@ class Signature:
         for name, spec in self.inputs.items():
             if shapes and not spec.accepts(inputs[name].shape):
                 raise invalid_argument(
-                    f"input {name} has shape {_sizes(inputs[name].shape)}, "
-                    f"but the signature expects {_sizes(spec.shape)}"
+                    f"input {name} has shape {sizes(inputs[name].shape)}, "
+                    f"but the signature expects {sizes(spec.shape)}"
                 )
 
 
@@ -104,7 +104,8 @@ def _names(names: set[str]) -> str:
     return "{" + ",".join(sorted(names)) + "}"
 
 
-def _sizes(shape: tuple[int | None, ...] | None) -> str:
+def sizes(shape: tuple[int | None, ...] | None) -> str:
+    """A shape as messages show it: [2,3], with ? for sizes that are not fixed."""
     if shape is None:
         return "[?]"
     return "[" + ",".join("?" if size is None else str(size) for size in shape) + "]"

@@ -68,27 +68,6 @@ def fill_spec(message: Any, servable: Servable, signature_name: str) -> None:
     message.version.value = servable.version
 
 
-def prediction_log(
-    servable: Servable,
-    signature_name: str,
-    inputs: Mapping[str, np.ndarray],
-    outputs: Mapping[str, np.ndarray],
-) -> Any:
-    """A predict request and its response as a `PredictionLog` message."""
-    import tensorflow as tf
-    from tensorflow_serving.apis import prediction_log_pb2
-
-    log = prediction_log_pb2.PredictionLog()
-    signature, predict = servable.signature(signature_name), log.predict_log
-    for name, array in inputs.items():
-        proto = tf.make_tensor_proto(array, tf.as_dtype(signature.inputs[name].dtype))
-        predict.request.inputs[name].CopyFrom(proto)
-    fill_outputs(predict.response, outputs, (), signature)
-    for message in (log.log_metadata, predict.request, predict.response):
-        fill_spec(message.model_spec, servable, signature_name)
-    return log
-
-
 def check_filter(output_filter: Any, signature: Signature) -> None:
     """Raises ServingError (INVALID_ARGUMENT) for an output that there is not, or named twice."""
     for number, name in enumerate(output_filter):

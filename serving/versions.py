@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import gc
 import logging
 import threading
 import time
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from serving import version_folders
+from serving import memory, version_folders
 from serving.errors import Code, ServingError
 from serving.version_policy import VersionPolicy
 
@@ -145,6 +144,10 @@ class ModelVersions(Generic[Model]):
         """Whether any version is loaded."""
         return bool(self._serving)
 
+    def is_settled(self) -> bool:
+        """Whether any version is loaded, or all that are wanted were tried in vain."""
+        return bool(self._serving) or self._all_failed
+
     def statuses(self) -> list[VersionStatus]:
         """Every version that loading was begun of, newest first."""
         with self._changed:
@@ -158,7 +161,7 @@ class ModelVersions(Generic[Model]):
                 DEADLINE_EXCEEDED, if no version appears, or none is loaded, in time.
         """
         with self._changed:
-            self._changed.wait_for(lambda: bool(self._serving) or self._all_failed, timeout_seconds)
+            self._changed.wait_for(self.is_settled, timeout_seconds)
             if self._serving:
                 return
         for status in self.statuses():
@@ -179,7 +182,9 @@ class ModelVersions(Generic[Model]):
             with self._changed:
                 base_path, policy = self.base_path, self._policy
             if folders is None or base_path != followed or self._poll_seconds > 0:
-                followed = base_path
+                if base_path != followed:
+                    # What failed elsewhere says nothing about the same number here.
+                    followed, self._failures = base_path, {}
                 try:
                     folders = version_folders.find(base_path)
                     readable = True
@@ -269,8 +274,7 @@ class ModelVersions(Generic[Model]):
                 del self._statuses[version]
             self._changed.notify_all()
         if ended:
-            # A loaded graph is full of cycles: without this, its weights stay for long.
-            gc.collect()
+            memory.release()
 
 
 def servable_not_found(name: str, version: int | None = None) -> ServingError:

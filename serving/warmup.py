@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from serving import classification, signatures, tensors
+from serving.classification import Method
 from serving.errors import Code, ServingError
 from serving.servable import Servable
 from serving.server_metrics import ServerMetrics
@@ -71,10 +72,20 @@ def _run(servable: Servable, log: Any) -> None:
         signature = request.model_spec.signature_name or signatures.DEFAULT
         servable.run(signature, tensors.inputs_of(request, servable.signature(signature)))
     elif kind in ("classify_log", "regress_log"):
-        kind_of = classification.CLASSIFY if kind == "classify_log" else classification.REGRESS
-        name, inputs = classification.inputs_of(
-            servable, request.model_spec.signature_name, request.input, kind_of
-        )
-        servable.run(name, inputs)
+        method = classification.CLASSIFY if kind == "classify_log" else classification.REGRESS
+        _run_examples(servable, request.model_spec, request.input, method)
+    elif kind == "multi_inference_log":
+        for task in request.tasks:
+            # The name of the model is not looked at: it may have been another when it was logged.
+            task.model_spec.name = servable.name
+        classification.check_tasks(servable, request.tasks)
+        for task in request.tasks:
+            method = classification.METHODS[task.method_name]
+            _run_examples(servable, task.model_spec, request.input, method)
     else:
         raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}")
+
+
+def _run_examples(servable: Servable, spec: Any, message: Any, method: Method) -> None:
+    name, inputs = classification.inputs_of(servable, spec.signature_name, message, method)
+    servable.run(name, inputs)

@@ -8,11 +8,37 @@ import httpx
 import pytest
 
 from serving.model_server import ServerOptions, running_server
+from serving.versions import ModelVersions
+from tests.serving.version_files import Loader
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 GALLERY = 3
 K = 5
+
+
+@pytest.fixture
+def loader() -> Loader:
+    """Loads versions that are text files."""
+    return Loader()
+
+
+@pytest.fixture
+def watch(tmp_path, loader):
+    """Starts to serve such versions from `tmp_path`."""
+    started = []
+
+    def start(**options):
+        options = {"poll_seconds": 0.01, "retry_seconds": 0.0, "max_load_retries": 0, **options}
+        versions = ModelVersions("m", str(tmp_path), loader, **options)
+        started.append(versions)
+        versions.start()
+        return versions
+
+    yield start
+    loader.go_on.set()
+    for versions in started:
+        versions.stop()
 
 
 @pytest.fixture(scope="session")

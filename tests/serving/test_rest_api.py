@@ -6,6 +6,7 @@ import gzip
 import json
 import logging
 import math
+import socket
 
 import httpx
 import numpy as np
@@ -311,15 +312,19 @@ class TestUrls:
             assert response.status_code == 404
             assert "json" not in response.headers["content-type"]
 
+    @pytest.mark.parametrize("target", ["?", "?a=b", "*", "/healthz/"])
+    def test_targets_that_are_no_paths(self, zoo, target):
+        with socket.create_connection((zoo.base_url.host, zoo.base_url.port), 20) as connection:
+            connection.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert connection.recv(1000).startswith(b"HTTP/1.1 404 ")
+
     @pytest.mark.parametrize(
         ("method", "noun"), [("classify", "classification"), ("regress", "regression")]
     )
     def test_methods_need_signatures_of_their_own(self, zoo, method, noun):
         response = zoo.post(f"{MODEL}:{method}", content='{"examples": [{"x": 1.0}]}')
-        assert error_of(response, 400) == (
-            f"Expected {noun} signature method_name to be tensorflow/serving/{method}. "
-            "Was: tensorflow/serving/predict"
-        )
+        message = f"No {noun} inputs found in SignatureDef: serving_default"
+        assert error_of(response, 400) == message
 
     def test_names_may_be_escaped(self, zoo_folder):
         options = ServerOptions(str(zoo_folder), model_name="a/b: ü")

@@ -1,90 +1,12 @@
 """Which version is served, with a loader that only reads a file: no TensorFlow."""
 
-import dataclasses
-import pathlib
-import threading
 import time
 
 import pytest
 
 from serving.errors import Code, ServingError
 from serving.versions import ModelVersions
-
-
-@dataclasses.dataclass
-class Loaded:
-    version: int
-    content: str
-
-
-class Loader:
-    """Loads the text of `saved_model.pb`; fails while that says "broken", waits while "slow"."""
-
-    def __init__(self):
-        self.loads = []
-        self.go_on = threading.Event()
-
-    def __call__(self, name, version, folder):
-        content = pathlib.Path(folder, "saved_model.pb").read_text()
-        self.loads.append(version)
-        if content == "broken":
-            raise ServingError(Code.DATA_LOSS, f"version {version} is broken")
-        if content == "odd":
-            raise RuntimeError("odd")
-        if content == "slow":
-            assert self.go_on.wait(10)
-        return Loaded(version, content)
-
-
-def write(base, version, content="fine"):
-    (base / str(version)).mkdir(exist_ok=True)
-    (base / str(version) / "saved_model.pb").write_text(content)
-
-
-def delete(base, version):
-    (base / str(version) / "saved_model.pb").unlink()
-    (base / str(version)).rmdir()
-
-
-def eventually(condition, seconds=10):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.005)
-
-
-@pytest.fixture
-def loader():
-    return Loader()
-
-
-@pytest.fixture
-def watch(tmp_path, loader):
-    """Starts to serve from `tmp_path`."""
-    started = []
-
-    def start(**options):
-        options = {"poll_seconds": 0.01, "retry_seconds": 0.0, "max_load_retries": 0, **options}
-        versions = ModelVersions("m", str(tmp_path), loader, **options)
-        started.append(versions)
-        versions.start()
-        return versions
-
-    yield start
-    loader.go_on.set()
-    for versions in started:
-        versions.stop()
-
-
-def served(versions):
-    try:
-        return versions.get().version
-    except ServingError:
-        return None
-
-
-def states(versions):
-    return [(status.version, status.state.value) for status in versions.statuses()]
+from tests.serving.version_files import Loaded, delete, eventually, served, states, write
 
 
 def test_the_newest_by_number_not_by_name(watch, tmp_path):
@@ -251,7 +173,11 @@ def test_urls_are_read_through_tensorflow(loader, tmp_path):
     write(tmp_path, 3)
     write(tmp_path, "004")
     (tmp_path / "5").mkdir()
-    versions = ModelVersions("m", f"file://{tmp_path}", lambda *key: Loaded(key[1], key[2]))
+
+    def load(name: str, version: int, folder: str) -> Loaded:
+        return Loaded(version, folder)
+
+    versions = ModelVersions("m", f"file://{tmp_path}", load)
     versions.start()
     versions.wait_until_available(10)
     versions_folder = versions.get(4).content
