@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pathlib
 import tempfile
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -21,6 +22,7 @@ def write(
     input_size: int = 224,
     prefix: str = "photo",
     seed: int = 0,
+    overrides: Sequence[str] = (),
 ) -> None:
     """Writes a version folder.
 
@@ -33,6 +35,7 @@ def write(
         input_size: Side of the network's input in pixels.
         prefix: Beginning of the gallery's ids.
         seed: Of gallery and weights.
+        overrides: Of the preset's other settings, such as `model.mirror_average=false`.
     """
     import keras
 
@@ -48,6 +51,7 @@ def write(
         f"model.embedding_dim={dim}",
         "model.compared_layer=embedding",
         f"model.input_size={input_size}",
+        *overrides,
     )
     keras.utils.set_random_seed(seed)
     classes = [f"class {number}" for number in range(102)]

@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from pipeline import eval_command
+from pipeline import eval_command, index_command, rollback_command
 from pipeline.argument_types import port, positive
 from pipeline.component_ids import COMPONENT_IDS
 
@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _is_expected(error: Exception) -> bool:
     """Whether an error's own message is what the user needs, without a traceback."""
+    from components.gallery_edit.ledger import GalleryError
+    from components.pusher.errors import RollbackError
     from pipeline.embedding_file import EmbeddingFileError
     from pipeline.local_runner import RunFailedError
     from pipeline.prepare import PrepareError
@@ -55,6 +57,8 @@ def _is_expected(error: Exception) -> bool:
         WorkdirBusyError,
         ClientError,
         EmbeddingFileError,
+        GalleryError,
+        RollbackError,
         OSError,
     )
     return isinstance(error, expected)
@@ -123,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--markdown", action="store_true", help="defaults as a Markdown table")
     settings.set_defaults(command=_settings)
 
-    serve = commands.add_parser("serve", help="serve the newest pushed model over REST")
+    serve = commands.add_parser("serve", help="serve the newest pushed model over REST and gRPC")
     serve.add_argument(
         "--workdir",
         type=pathlib.Path,
@@ -133,6 +137,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="address to bind to (%(default)s)")
     serve.add_argument(
         "--port", type=port, default=8501, help="REST port; 0 for any free one (%(default)s)"
+    )
+    serve.add_argument(
+        "--grpc-port", type=port, default=0, help="gRPC port, TensorFlow Serving's is 8500; 0: none"
     )
     serve.set_defaults(command=_serve)
 
@@ -148,6 +155,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     query.set_defaults(command=_query)
 
+    index_command.add_parser(commands)
+    rollback_command.add_parser(commands)
     eval_command.add_parser(commands)
     return parser
 
@@ -276,6 +285,7 @@ def _serve(options: argparse.Namespace) -> int:
             model_base_path=str((folder / names[0]).resolve()),
             rest_api_host=options.host,
             rest_api_port=options.port,
+            port=options.grpc_port,
         )
     )
     return 0

@@ -19,5 +19,6 @@ COMPONENT_IDS = (
     "Evaluator",
     "TestEvaluator",
     "SimilarityIndexer",
+    "ServingCheck",
     "Pusher",
 )

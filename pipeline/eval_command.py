@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import functools
-import logging
-import os
 import pathlib
-import warnings
 from typing import Any
 
 from pipeline.argument_types import positive
+from pipeline.quiet import be_quiet
 
 
 def add_parser(commands: Any) -> None:
@@ -47,7 +45,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _eval(options: argparse.Namespace) -> int:
-    _be_quiet()
+    be_quiet()
     from rich.console import Console
 
     from pipeline.embedding_file import EmbeddingFileError, read_embeddings
@@ -72,11 +70,3 @@ def _eval(options: argparse.Namespace) -> int:
     if options.json:
         write_evaluation(options.json, found)
     return 0
-
-
-def _be_quiet() -> None:
-    """Keeps off the terminal what libraries have to say of themselves; TensorFlow is not loaded."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    # With a handler there, a library's first warning does not set up another that prints.
-    logging.getLogger().addHandler(logging.NullHandler())

@@ -1,7 +1,7 @@
 """Runs the pipeline on this machine: prepare the data, execute the DAG, sum up.
 
-The only caller of TFX's LocalDagRunner. What is printed is decided in `progress.py` and
-`summary.py`.
+The pipeline that only indexes has a runner of its own, `index_runner.py`. What is printed is
+decided in `progress.py` and `summary.py`.
 """
 
 from __future__ import annotations
@@ -118,6 +118,7 @@ def _run(
         from pipeline.partial_run import select
         from pipeline.pipeline import create_pipeline, places_in
         from pipeline.progress import ProgressHandler
+        from pipeline.saved_settings import save_settings
         from pipeline.summary import build_summary, print_summary, write_summary
 
     places = places_in(
@@ -126,7 +127,7 @@ def _run(
     dag = create_pipeline(
         settings,
         places,
-        beam_args=_beam_args(settings.run.beam_args),
+        beam_args=local_beam_args(settings.run.beam_args),
         metadata_connection_config=(
             tfx.orchestration.metadata.sqlite_metadata_connection_config(str(metadata))
         ),
@@ -143,7 +144,7 @@ def _run(
         except Exception as cause:
             component = progress.running.id if progress.running else "the pipeline"
             error = f"{component} failed: {_first_line(cause)}"
-            raise RunFailedError(_explain(component, cause, part[0], log)) from cause
+            raise RunFailedError(explain(component, cause, log, first=part[0])) from cause
         finally:
             summary = build_summary(
                 preset=preset,
@@ -156,6 +157,8 @@ def _run(
                 error=error,
             )
             path = write_summary(root, summary)
+    if summary["pushed_model"]:
+        save_settings(root, settings)
     print_summary(summary, console)
     console.print(f"summary  {path}", soft_wrap=True)
     return RunResult(summary, path, data.folder, log)
@@ -172,7 +175,7 @@ def _images(settings: Settings, split_sizes: Mapping[str, int]) -> dict[str, int
     }
 
 
-def _beam_args(given: Sequence[str]) -> list[str]:
+def local_beam_args(given: Sequence[str]) -> list[str]:
     """Arguments for Beam, without the packing of TFX that workers on this machine do not need.
 
     TFX packs its own sources for each component that uses Beam (1.5 s each) unless the workers'
@@ -183,8 +186,23 @@ def _beam_args(given: Sequence[str]) -> list[str]:
     return [*given, "--sdk_container_image=this-environment"]
 
 
-def _explain(component: str, cause: Exception, first: str | None, log: pathlib.Path) -> str:
-    """What failed and why, where more is written, and what to do."""
+def explain(
+    component: str,
+    cause: Exception,
+    log: pathlib.Path,
+    *,
+    first: str | None = None,
+    cached: bool = True,
+) -> str:
+    """Says what failed and why, where more is written, and what to do.
+
+    Args:
+        component: Id of what failed.
+        cause: What it raised.
+        log: The log file.
+        first: The component that the run was to start with, if not the first of all.
+        cached: Whether another run takes over what this one has finished.
+    """
     if first and isinstance(cause, LookupError):
         return (
             f"--from {first} needs the results of the components before it, and the latest run in "
@@ -193,9 +211,12 @@ def _explain(component: str, cause: Exception, first: str | None, log: pathlib.P
     lines = (str(cause).strip() or type(cause).__name__).splitlines()
     if len(lines) > _MESSAGE_LINES:
         lines[_MESSAGE_LINES:] = [f"... ({len(lines) - _MESSAGE_LINES} more lines in the log)"]
+    failed = f"{component} failed: " + "\n".join(lines) + f"\nfull log  {log}"
+    if not cached:
+        return failed
     return (
-        f"{component} failed: " + "\n".join(lines) + f"\nfull log  {log}\n"
-        "the same command goes on from here: components that have finished are not repeated"
+        f"{failed}\nthe same command goes on from here: components that have finished are not "
+        "repeated"
     )
 
 

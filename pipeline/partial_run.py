@@ -7,6 +7,7 @@ from typing import Any
 
 from tfx.orchestration.pipeline import RunOptions
 
+from pipeline.gallery_nodes import GALLERY_EDIT
 from pipeline.settings_loader import SettingsError
 
 # The resolver looks into the store, so its answer of an earlier run is out of date.
@@ -19,7 +20,8 @@ def select(dag: Any, first: str | None, last: str | None) -> tuple[list[str], Ru
     Args:
         dag: The TFX pipeline.
         first: Id of the component to start with, None for the beginning: what it needs, directly
-            or not, is taken from the latest run, and all else is run.
+            or not, is taken from the latest run, and all else is run. Changes of the gallery made
+            by hand are followed in any case.
         last: Id of the component to end with, None for all ends.
 
     Returns:
@@ -39,6 +41,11 @@ def select(dag: Any, first: str | None, last: str | None) -> tuple[list[str], Ru
         chosen -= _closure([nodes[first]], "upstream_nodes") - {first}
         if all(node.id in chosen for node in nodes[_RESOLVER].downstream_nodes):
             chosen.add(_RESOLVER)
+        if GALLERY_EDIT in nodes:
+            # What was removed from the gallery since then must not come back with results of the
+            # latest run, wherever this one starts.
+            edited = _closure([nodes[GALLERY_EDIT]], "downstream_nodes")
+            chosen |= edited & _closure([nodes[name] for name in chosen], "upstream_nodes")
     if last is not None:
         chosen &= _closure([nodes[last]], "upstream_nodes")
     if first is not None and first not in chosen:

@@ -27,11 +27,17 @@ from components.retrieval_evaluator.config import (
     eval_config,
 )
 from components.similarity_indexer.component import SimilarityIndexer
-from components.similarity_indexer.executor import IndexerConfig
 from components.tfds_example_gen.component import TfdsExampleGen
 from components.tfds_example_gen.config import IngestionConfig
 from pipeline.code_hash import code_hash
+from pipeline.gallery_nodes import (
+    LedgerPlace,
+    gallery_edit_nodes,
+    indexer_config,
+    ledger_in,
+)
 from pipeline.prepare import SPLITS
+from pipeline.serving_check_node import check_config, serving_check
 from pipeline.settings import Settings
 
 PREPROCESSING = "trainer_module.preprocessing"
@@ -49,6 +55,7 @@ class Places:
         checkpoints: State of interrupted trainings.
         serving: Folder of the served model's versions.
         served: What is served now, see `AtomicPusher`.
+        ledger: What was changed in the gallery by hand; None if nothing was.
     """
 
     dataset: str
@@ -57,6 +64,7 @@ class Places:
     checkpoints: str
     serving: str
     served: str = ""
+    ledger: LedgerPlace | None = None
 
 
 def create_pipeline(
@@ -185,20 +193,26 @@ def create_pipeline(
             protocol=_protocol("test", evaluation.gallery_splits),
         ),
     ).with_id("TestEvaluator")
+    edit = added = None
+    if places.ledger:
+        edit, added = gallery_edit_nodes(
+            places.ledger, trainer.outputs["model"], gallery.thumbnail_size
+        )
     indexer = SimilarityIndexer(
         embeddings=embedder.outputs["embeddings"],
         model=trainer.outputs["model"],
-        config=IndexerConfig(
-            splits=gallery.splits,
-            neighbours=gallery.neighbours,
-            calibration_split=gallery.calibration_split,
-            match_precision=gallery.match_precision,
-        ),
+        added=added.outputs["embeddings"] if added else None,
+        edits=edit.outputs["edits"] if edit else None,
+        config=indexer_config(gallery),
         code_hash=code_hash("components.similarity_indexer.executor"),
+    )
+    check = serving_check(
+        example_gen.outputs["examples"], indexer.outputs["servable"], check_config(settings)
     )
     pusher = AtomicPusher(
         model=indexer.outputs["servable"],
         model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=check.outputs["blessing"] if check else None,
         base_directory=places.serving,
         code_hash=code_hash("components.pusher.executor"),
         served=places.served,
@@ -219,7 +233,9 @@ def create_pipeline(
             baseline,
             evaluator,
             test_evaluator,
+            *([edit, added] if edit else []),
             indexer,
+            *([check] if check else []),
             pusher,
         ],
         enable_cache=settings.run.cache,
@@ -249,4 +265,5 @@ def places_in(workdir: str, model_name: str, *, dataset: str, schema: str) -> Pl
         checkpoints=os.path.join(workdir, "checkpoints"),
         serving=serving,
         served=newest_digest(serving),
+        ledger=ledger_in(workdir) or None,
     )

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from pipeline.serving_check_settings import ServingCheckSettings
 from pipeline.settings_section import Probability, Section, Share
 from pipeline.training_settings import ModelSettings, TrainingSettings
 
@@ -188,6 +189,19 @@ class GallerySettings(Section):
         lt=1.0,
         description="share of calibration pairs called a match that are of the same class",
     )
+    search: Literal["exact", "routed"] = Field(
+        default="exact",
+        description="exact compares a photo with every image; routed only with those of the "
+        "classes nearest to it (large classes split, small ones put together), which pays from "
+        "some 100,000 images on and can miss some of the nearest; the summary says how many",
+    )
+    probes: int = Field(
+        default=32,
+        ge=1,
+        le=100_000,
+        description="P of the routed search, the classes or parts of classes that are looked into: "
+        "more find more and take longer; without effect on the exact search",
+    )
     thumbnail_size: int = Field(
         default=96, ge=16, le=512, description="shorter side of thumbnails, in pixels"
     )
@@ -235,6 +249,7 @@ class Settings(Section):
     evaluation: EvaluationSettings = EvaluationSettings()
     gallery: GallerySettings = GallerySettings()
     serving: ServingSettings = ServingSettings()
+    serving_check: ServingCheckSettings = ServingCheckSettings()
     run: RunSettings = RunSettings()
 
     @property

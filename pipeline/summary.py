@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from pipeline import gallery_summary, serving_summary
 from pipeline.lineage import Run
 from pipeline.progress import Step
 
@@ -79,7 +80,6 @@ def build_summary(
         reasons = failed_thresholds(outputs["Evaluator", "evaluation"].uri)
     pushed = outputs.get(("Pusher", "pushed_model"))
     path = pushed.properties.get("pushed_destination") if blessed and pushed else None
-    index = outputs.get(("SimilarityIndexer", "servable"))
     ingestion = _ingestion(run)
     return {
         "status": status,
@@ -105,9 +105,10 @@ def build_summary(
         **_training(run),
         "blessed": blessed,
         "not_blessed_because": reasons,
+        "serving_check": serving_summary.read(run),
         "pushed_model": path,
-        "gallery_size": index.properties.get("gallery_size") if index else None,
-        "match_threshold": index.properties.get("match_threshold") if index else None,
+        "held_back": pushed.properties.get("held") if pushed else None,
+        **gallery_summary.read(run),
         "duration_seconds": round(seconds, 3),
     }
 
@@ -258,16 +259,27 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     if shown:
         console.print(table)
         console.print()
-    about = [*_about_comparison(summary), *_about_data(summary), *_about_training(summary)]
+    about = [
+        *_about_comparison(summary),
+        *_about_data(summary),
+        *_about_training(summary),
+        *gallery_summary.about(summary["routed_search"]),
+        *serving_summary.about(summary["serving_check"]),
+    ]
     for line in about:
         console.print(line, soft_wrap=True)
+    failed = serving_summary.why_not_pushed(summary["serving_check"])
     if summary["pushed_model"]:
         console.print(f"blessed  pushed to {summary['pushed_model']}", soft_wrap=True)
+    elif summary["blessed"] and failed:
+        console.print("blessed, but NOT pushed:")
+    elif summary["blessed"] and summary["held_back"]:
+        console.print(f"blessed, and not pushed: {summary['held_back']}", soft_wrap=True)
     elif summary["blessed"]:
         console.print("blessed, and not pushed by this part of the pipeline")
     elif summary["blessed"] is None:
         console.print("not evaluated by this part of the pipeline")
     else:
         console.print("not blessed, so not pushed:")
-        for reason in summary["not_blessed_because"]:
-            console.print(f"  {reason}", soft_wrap=True)
+    for reason in (*summary["not_blessed_because"], *failed):
+        console.print(f"  {reason}", soft_wrap=True)

@@ -69,3 +69,5 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                     batch=BATCH_SIZE,
                     loaded=loaded,
                 )
+        # Beam keeps what was shared last until something else is: the model need not stay.
+        shared.Shared().acquire(set)

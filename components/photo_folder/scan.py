@@ -60,24 +60,7 @@ def scan(folder: str | os.PathLike[str]) -> list[Photo]:
             UTF-8.
     """
     root = pathlib.Path(folder).expanduser().resolve()
-    if not root.is_dir():
-        raise PhotoFolderError(f"{root} is not a folder")
-    subfolders = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
-    has_splits = bool(subfolders) and all(p.name.lower() in SPLIT_NAMES for p in subfolders)
-    photos = []
-    for directory, names, files in os.walk(root):
-        names[:] = sorted(n for n in names if not n.startswith("."))
-        for file in sorted(files):
-            path = pathlib.Path(directory) / file
-            if file.startswith(".") or path.suffix.lower() not in IMAGE_SUFFIXES:
-                continue
-            _check_name(path)
-            relative = path.relative_to(root)
-            split = SPLIT_NAMES[relative.parts[0].lower()] if has_splits else None
-            inner = relative.parts[1:] if has_splits else relative.parts
-            if len(inner) < 2:
-                continue
-            photos.append(Photo(str(path), relative.as_posix(), inner[0], split))
+    photos, _ = list_photos(root)
     if not photos:
         raise PhotoFolderError(
             f"{root} holds no images in class folders; expected CLASS/photo.jpg or "
@@ -88,10 +71,45 @@ def scan(folder: str | os.PathLike[str]) -> list[Photo]:
         raise PhotoFolderError(
             f"{root} holds one class only ({classes[0]}); similarity needs at least two"
         )
-    return sorted(photos, key=lambda photo: photo.relative)
+    return photos
 
 
-def _check_name(path: pathlib.Path) -> None:
+def list_photos(folder: str | os.PathLike[str]) -> tuple[list[Photo], list[str]]:
+    """Lists whatever photos there are below `folder`, sorted by path.
+
+    Args:
+        folder: Laid out as for `scan`.
+
+    Returns:
+        The photos in class folders, and the paths of those outside one.
+
+    Raises:
+        PhotoFolderError: No such folder, or a name that is not UTF-8.
+    """
+    root = pathlib.Path(folder).expanduser().resolve()
+    if not root.is_dir():
+        raise PhotoFolderError(f"{root} is not a folder")
+    subfolders = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    has_splits = bool(subfolders) and all(p.name.lower() in SPLIT_NAMES for p in subfolders)
+    photos, loose = [], []
+    for directory, names, files in os.walk(root):
+        names[:] = sorted(n for n in names if not n.startswith("."))
+        for file in sorted(files):
+            path = pathlib.Path(directory) / file
+            if file.startswith(".") or path.suffix.lower() not in IMAGE_SUFFIXES:
+                continue
+            check_name(path)
+            relative = path.relative_to(root)
+            split = SPLIT_NAMES[relative.parts[0].lower()] if has_splits else None
+            inner = relative.parts[1:] if has_splits else relative.parts
+            if len(inner) < 2:
+                loose.append(str(path))
+                continue
+            photos.append(Photo(str(path), relative.as_posix(), inner[0], split))
+    return sorted(photos, key=lambda photo: photo.relative), loose
+
+
+def check_name(path: pathlib.Path) -> None:
     """Refuses names in another encoding, which could be neither a class name nor an id."""
     try:
         str(path).encode("utf-8")

@@ -11,13 +11,29 @@ from tfx.components.pusher import executor as pusher_executor
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
+from components.pusher.errors import HeldError
 from components.pusher.versions import publish
 
 RECEIPT = "pushed.json"
 
+# Custom property of the artifact: why a blessed model was not pushed.
+HELD_KEY = "held"
+
 
 class Executor(pusher_executor.Executor):
     """TFX's Pusher with versions that appear whole and only once."""
+
+    def GetModelPath(self, input_dict: dict[str, list[Any]]) -> str:  # noqa: N802
+        """Returns the model's folder: in the InfraBlessing, if that holds the model.
+
+        TFX's own Pusher looks there only if it is given no model. Ours is given one too, by which
+        ML Metadata knows what was pushed.
+        """
+        if blessings := input_dict.get("infra_blessing"):
+            blessing = artifact_utils.get_single_instance(blessings)
+            if blessing.get_int_custom_property("has_model"):
+                return super().GetModelPath({"infra_blessing": blessings})
+        return super().GetModelPath(input_dict)
 
     def Do(  # noqa: N802
         self,
@@ -32,7 +48,18 @@ class Executor(pusher_executor.Executor):
             self._MarkNotPushed(pushed)
             return
         destination = json.loads(exec_properties["push_destination"])
-        result = publish(self.GetModelPath(input_dict), destination["filesystem"]["base_directory"])
+        config = json.loads(exec_properties["custom_config"])
+        try:
+            result = publish(
+                self.GetModelPath(input_dict),
+                destination["filesystem"]["base_directory"],
+                despite_hold=config["despite_hold"],
+            )
+        except HeldError as reason:
+            logging.info("Not pushed: %s.", reason)
+            pushed.set_string_custom_property(HELD_KEY, str(reason))
+            self._MarkNotPushed(pushed)
+            return
         logging.info("%s version %d.", "Pushed" if result.is_new else "Served as", result.version)
         # TFX's own copies the model here once more; the servable artifact has it already.
         receipt = {"path": result.path, "version": result.version, "is_new": result.is_new}

@@ -16,6 +16,9 @@ import uuid
 from tfx.dsl.io import fileio
 from tfx.utils import io_utils
 
+from components.pusher import hold
+from components.pusher.errors import HeldError
+
 # A file by which TensorFlow Serving and our server know that a version is complete.
 COMPLETE = "saved_model.pb"
 DIGEST_FILE = os.path.join("assets.extra", "model_digest.txt")
@@ -50,52 +53,102 @@ def complete_versions(base: str) -> list[int]:
 
 
 def newest_digest(base: str) -> str:
-    """Identifies what a server of `base` serves: `VERSION:DIGEST`, empty if nothing."""
+    """Identifies what a server of `base` serves: `VERSION:DIGEST`, empty if nothing.
+
+    `:held` is added while a rollback holds pushes back.
+    """
     versions = complete_versions(base)
-    return f"{versions[-1]}:{_stored_digest(base, versions[-1])}" if versions else ""
+    if not versions:
+        return ""
+    note = hold.read(base, versions[-1])
+    held = ":held" if note is not None and note.held else ""
+    return f"{versions[-1]}:{stored_digest(base, versions[-1])}{held}"
 
 
-def publish(source: str, base: str) -> Published:
+def publish(source: str, base: str, *, despite_hold: bool = False) -> Published:
     """Makes the SavedModel in `source` the newest version below `base`.
-
-    On a local disk the folder is written beside its place and renamed. Object stores have no
-    rename; there `saved_model.pb` is written last.
 
     Args:
         source: Folder of a SavedModel.
         base: Folder of the versions; made if it does not exist.
+        despite_hold: Push also while a rollback holds; the new version then holds in turn.
 
     Returns:
         The new version, or the newest one if that holds the same model already.
 
     Raises:
         FileNotFoundError: `source` holds no SavedModel.
+        HeldError: A rollback holds pushes back.
     """
     if not fileio.exists(os.path.join(source, COMPLETE)):
         raise FileNotFoundError(f"{source} holds no {COMPLETE}, so it is no SavedModel")
     digest = _digest(source)
     versions = complete_versions(base)
-    if versions and _stored_digest(base, versions[-1]) == digest:
+    if versions and stored_digest(base, versions[-1]) == digest:
         return Published(os.path.join(base, str(versions[-1])), versions[-1], is_new=False)
+    note = hold.read(base, versions[-1]) if versions else None
+    if note is None or not note.held:
+        return publish_as(source, base, digest)
+    if not despite_hold:
+        raise HeldError(
+            f"version {versions[-1]} is held since the rollback of {note.when} from version "
+            f"{note.replaced}; flowersim rollback --release lets runs push again"
+        )
+    return publish_as(source, base, digest, dataclasses.replace(note, copy_of=None))
+
+
+def publish_as(source: str, base: str, digest: str, note: hold.Rollback | None = None) -> Published:
+    """Makes a SavedModel the newest version below `base`, whatever that holds.
+
+    On a local disk the folder is written beside its place and renamed. Object stores have no
+    rename; there `saved_model.pb` is written last.
+
+    Args:
+        source: Folder of a SavedModel, or of a version.
+        base: Folder of the versions; made if it does not exist.
+        digest: Of the model.
+        note: What the new version has to do with a rollback.
+    """
+    versions = complete_versions(base)
     fileio.makedirs(base)
     # By the clock, as TFX does, but rising even if the clock stands still or went back.
     version = max(int(time.time()), versions[-1] + 1 if versions else 1)
     target = os.path.join(base, str(version))
     if "://" in base:
-        _copy(source, target, digest)
+        _copy(source, target, digest, note)
     else:
         _remove_leftovers(base)
         partial = os.path.join(base, f"{_PARTIAL}{uuid.uuid4().hex}")
-        _copy(source, partial, digest)
+        _copy(source, partial, digest, note)
         fileio.rename(partial, target)
     return Published(target, version, is_new=True)
 
 
-def _copy(source: str, target: str, digest: str) -> None:
+def delete(base: str, version: int) -> None:
+    """Deletes a version; a server sees it whole, or not at all.
+
+    On object stores `saved_model.pb` goes first.
+    """
+    folder = os.path.join(base, str(version))
+    if "://" in base:
+        fileio.remove(os.path.join(folder, COMPLETE))
+        fileio.rmtree(folder)
+    else:
+        leaving = os.path.join(base, f"{_PARTIAL}{uuid.uuid4().hex}")
+        fileio.rename(folder, leaving)
+        fileio.rmtree(leaving)
+
+
+def _copy(source: str, target: str, digest: str, note: hold.Rollback | None) -> None:
     """Copies the model, its digest, and last of all the file that says it is complete."""
     complete = os.path.join(source, COMPLETE)
-    io_utils.copy_dir(source, target, deny_regex_patterns=[f"^{re.escape(complete)}$"])
+    not_copied = (complete, os.path.join(source, hold.FILE))
+    io_utils.copy_dir(
+        source, target, deny_regex_patterns=[f"^{re.escape(path)}$" for path in not_copied]
+    )
     io_utils.write_string_file(os.path.join(target, DIGEST_FILE), digest)
+    if note is not None:
+        hold.write(target, note)
     io_utils.copy_file(complete, os.path.join(target, COMPLETE))
 
 
@@ -106,7 +159,8 @@ def _remove_leftovers(base: str) -> None:
             fileio.rmtree(os.path.join(base, name))
 
 
-def _stored_digest(base: str, version: int) -> str:
+def stored_digest(base: str, version: int) -> str:
+    """Returns the digest of a version's model; empty if something else pushed it."""
     path = os.path.join(base, str(version), DIGEST_FILE)
     return io_utils.read_string_file(path) if fileio.exists(path) else ""
 

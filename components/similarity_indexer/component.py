@@ -9,6 +9,7 @@ from tfx import v1 as tfx
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec
 
+from components.gallery_edit.artifact import GalleryEdits
 from components.image_embedder.artifact import ImageEmbeddings
 from components.similarity_indexer.executor import Executor, IndexerConfig
 
@@ -24,6 +25,8 @@ class SimilarityIndexerSpec(component_spec.ComponentSpec):
     INPUTS = {
         "embeddings": component_spec.ChannelParameter(type=ImageEmbeddings),
         "model": component_spec.ChannelParameter(type=tfx.types.standard_artifacts.Model),
+        "added": component_spec.ChannelParameter(type=ImageEmbeddings, optional=True),
+        "edits": component_spec.ChannelParameter(type=GalleryEdits, optional=True),
     }
     OUTPUTS = {
         "servable": component_spec.ChannelParameter(type=tfx.types.standard_artifacts.Model),
@@ -46,6 +49,8 @@ class SimilarityIndexer(base_component.BaseComponent):
         model: tfx.dsl.Channel,
         config: IndexerConfig,
         code_hash: str,
+        added: tfx.dsl.Channel | None = None,
+        edits: tfx.dsl.Channel | None = None,
     ) -> None:
         """Describes the component.
 
@@ -54,11 +59,15 @@ class SimilarityIndexer(base_component.BaseComponent):
             model: The Trainer's model.
             config: What to index and how.
             code_hash: Digest of this component's code; part of the cache key.
+            added: Embedded photos that were added to the gallery by hand.
+            edits: What was added and removed by hand; only together with `added`.
         """
         super().__init__(
             SimilarityIndexerSpec(
                 embeddings=embeddings,
                 model=model,
+                added=added,
+                edits=edits,
                 config=json.dumps(dataclasses.asdict(config), sort_keys=True),
                 code_hash=code_hash,
                 servable=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),

@@ -1,22 +1,30 @@
-"""The work of SimilarityIndexer: calibrate the match threshold, compose the model, save it."""
+"""The work of SimilarityIndexer: make the index, calibrate it, compose the model, save it."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import math
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 from absl import logging
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from components.gallery_edit import edits as gallery_edits
 from components.image_embedder import records
+from components.similarity_indexer.calibration import (
+    exact_neighbours,
+    match_threshold,
+    routed_recall,
+)
+from components.similarity_indexer.gallery import with_added, without
 from components.similarity_indexer.servable import SimilarityModel, save
-from retrieval.calibration import precision_threshold
-from retrieval.search import top_k
+from retrieval.cells import class_cells
+from retrieval.rows import unit_rows
+from retrieval.tf_routed_search import RoutedGallery
+from retrieval.tf_search import ExactGallery
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,35 +36,27 @@ class IndexerConfig:
         neighbours: K, the neighbours in each answer.
         calibration_split: Split whose queries set the match threshold.
         match_precision: Precision that matches among the calibration pairs must have.
+        search: "exact", or "routed" through centroids of classes.
+        probes: Cells of the gallery that a routed search looks into.
     """
 
     splits: tuple[str, ...]
     neighbours: int
     calibration_split: str
     match_precision: float
+    # With defaults, for indexes of runs that had no choice.
+    search: Literal["exact", "routed"] = "exact"
+    probes: int = 32
 
 
-def match_threshold(
-    queries: records.EmbeddedImages, gallery: records.EmbeddedImages, *, k: int, precision: float
-) -> float:
-    """The lowest cosine from which on neighbours are of the query's class precisely enough.
-
-    Looks at the pairs of each query with its k nearest gallery images, itself excluded by id: the
-    pairs that a client of the served model sees.
-
-    Returns:
-        The threshold; inf if no threshold is precise enough.
-    """
-    scores, rows = top_k(
-        queries.embeddings,
-        gallery.embeddings,
-        k,
-        query_ids=queries.ids,
-        gallery_ids=gallery.ids,
-    )
-    found = rows >= 0
-    same = gallery.labels[np.maximum(rows, 0)] == queries.labels[:, np.newaxis]
-    return precision_threshold(scores[found], same[found], precision)
+def searched_gallery(
+    gallery: records.EmbeddedImages, config: IndexerConfig
+) -> ExactGallery | RoutedGallery:
+    """The gallery's embeddings as they will be searched."""
+    rows = unit_rows(gallery.embeddings)
+    if config.search == "exact":
+        return ExactGallery(rows)
+    return RoutedGallery(rows, class_cells(rows, gallery.labels), probes=config.probes)
 
 
 class Executor(base_executor.BaseExecutor):
@@ -79,19 +79,30 @@ class Executor(base_executor.BaseExecutor):
         servable = artifact_utils.get_single_instance(output_dict["servable"])
 
         gallery = records.read(embeddings.uri, config.splits)
-        threshold = match_threshold(
-            records.read(embeddings.uri, [config.calibration_split]),
-            gallery,
-            k=config.neighbours,
-            precision=config.match_precision,
-        )
+        queries = records.read(embeddings.uri, [config.calibration_split])
+        if input_dict.get("edits"):
+            edits = gallery_edits.read(artifact_utils.get_single_uri(input_dict["edits"]))
+            if edits.added:
+                uri = artifact_utils.get_single_uri(input_dict["added"])
+                gallery = with_added(gallery, records.read(uri, [gallery_edits.ADDED_SPLIT]))
+            gallery = without(gallery, edits.removed)
+            queries = without(queries, edits.removed)
+            if not len(gallery):
+                raise ValueError(
+                    "every image of the gallery was removed; flowersim index restore allows some "
+                    "again"
+                )
+        neighbours = exact_neighbours(queries, gallery, config.neighbours)
+        threshold = match_threshold(neighbours, queries, gallery, precision=config.match_precision)
         logging.info("Gallery of %d images, match threshold %.4f.", len(gallery), threshold)
+        searched = searched_gallery(gallery, config)
         save(
             SimilarityModel(
                 path_utils.serving_model_path(model.uri),
                 gallery,
                 k=config.neighbours,
                 threshold=threshold,
+                searched=searched,
             ),
             path_utils.serving_model_dir(servable.uri),
         )
@@ -99,3 +110,17 @@ class Executor(base_executor.BaseExecutor):
         # ML Metadata cannot store infinity; without the property, nothing is a match.
         if math.isfinite(threshold):
             servable.set_float_custom_property("match_threshold", threshold)
+        if isinstance(searched, RoutedGallery):
+            recall = routed_recall(neighbours, queries, gallery, searched)
+            probed = searched.probes_for(config.neighbours)
+            logging.info(
+                "Routed search in %d of %d cells finds %.4f of the %d nearest.",
+                probed,
+                searched.cells,
+                recall,
+                config.neighbours,
+            )
+            servable.set_int_custom_property("gallery_cells", searched.cells)
+            servable.set_int_custom_property("probed_cells", probed)
+            if math.isfinite(recall):
+                servable.set_float_custom_property("routed_recall", recall)

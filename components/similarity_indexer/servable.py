@@ -2,7 +2,7 @@
 
 It wraps the Trainer's SavedModel, so pixels are decoded and embedded by the very graph that was
 evaluated. The gallery is held in variables: a graph constant could not exceed 2 GB. Searching is
-exact (`retrieval/tf_search.py`).
+exact (`retrieval/tf_search.py`) or routed (`retrieval/tf_routed_search.py`).
 
 Signatures, with B images in a request and K neighbours (fixed here; clients cut the list):
 
@@ -27,7 +27,12 @@ import tensorflow as tf
 
 from components.image_embedder.records import EmbeddedImages
 from retrieval.rows import unit_rows
-from retrieval.tf_search import top_k_tf
+from retrieval.tf_routed_search import RoutedGallery
+from retrieval.tf_search import ExactGallery
+
+# Attributes of the model below, by which its variables are found in the checkpoint.
+IDS_VARIABLE = "ids"
+CLASS_NAMES_VARIABLE = "class_names"
 
 _BUCKETS = 2**62
 _NO_SCORE = -1.0
@@ -39,7 +44,13 @@ class SimilarityModel(tf.Module):
     """What is saved."""
 
     def __init__(
-        self, model_folder: str, gallery: EmbeddedImages, *, k: int, threshold: float
+        self,
+        model_folder: str,
+        gallery: EmbeddedImages,
+        *,
+        k: int,
+        threshold: float,
+        searched: ExactGallery | RoutedGallery | None = None,
     ) -> None:
         """Composes the model.
 
@@ -48,14 +59,15 @@ class SimilarityModel(tf.Module):
             gallery: What can be found; N ≥ 1 images.
             k: K, the neighbours in each answer.
             threshold: Cosine from which on a neighbour counts as a match; inf for never.
+            searched: The gallery's embeddings, in its order, and how they are searched; exactly by
+                default.
         """
         super().__init__()
         self._model = tf.saved_model.load(model_folder)
         self._k = k
         self.threshold = tf.Variable(threshold, trainable=False, dtype=tf.float32, name="threshold")
-        self.embeddings = tf.Variable(
-            unit_rows(gallery.embeddings), trainable=False, name="gallery_embeddings"
-        )
+        self._size = len(gallery)
+        self.searched = searched or ExactGallery(unit_rows(gallery.embeddings))
         # One entry behind the gallery, for padding.
         self.ids = _strings([*gallery.ids, b""], "gallery_ids")
         self.class_names = _strings([*gallery.class_names, b""], "gallery_class_names")
@@ -72,11 +84,9 @@ class SimilarityModel(tf.Module):
     def similar(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Finds the nearest gallery images of each photo."""
         queries = self._model.embed_images(image_bytes)["embedding"]
-        scores, rows = top_k_tf(
-            queries, self.embeddings.read_value(), self._k, gallery_is_unit=True
-        )
+        scores, rows = self.searched.nearest(queries, self._k)
         found = rows >= 0
-        rows = tf.where(found, rows, tf.shape(self.embeddings, out_type=tf.int64)[0])
+        rows = tf.where(found, rows, tf.constant(self._size, tf.int64))
         return {
             "neighbour_ids": tf.gather(self.ids, rows),
             "neighbour_labels": tf.gather(self.labels, rows),

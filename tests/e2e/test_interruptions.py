@@ -36,6 +36,7 @@ COMPONENTS = [
     "TestEvaluator",
     "LeakCheck",
     "SimilarityIndexer",
+    "ServingCheck",
     "Pusher",
 ]
 

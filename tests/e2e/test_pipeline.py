@@ -44,15 +44,18 @@ class Runs:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory, tiny: tuple[str, ...]) -> Runs:
-    """First run; second; third; fourth after an edit to what is served; fifth to the metrics."""
+    """First run; second; third; after edits to what is served, to the metrics, to the server.
+
+    Then one whose server may not take the memory that it takes.
+    """
     workdir = tmp_path_factory.mktemp("runs")
     project = tmp_path_factory.mktemp("project")
     for room in code_hash.ROOMS:
         shutil.copytree(code_hash.ROOT / room, project / room)
     found = Runs(workdir, [], [])
 
-    def once() -> None:
-        found.results.append(_run(workdir, tiny))
+    def once(*overrides: str) -> None:
+        found.results.append(_run(workdir, [*tiny, *overrides]))
         found.versions.append(_versions(workdir))
 
     def edit(file: str) -> None:
@@ -67,6 +70,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny: tuple[str, ...]) -> Run
         once()
         edit("components/retrieval_evaluator/metric.py")
         once()
+        edit("serving/rest_api.py")
+        once()
+        once("serving_check.max_memory_mb=10")
     return found
 
 
@@ -104,7 +110,12 @@ def test_the_third_run_is_cached_but_for_the_resolver(runs: Runs) -> None:
 
 
 def test_an_edit_to_the_served_model_indexes_and_pushes_anew(runs: Runs) -> None:
-    assert _executed(runs.results[3]) == {"Baseline", "SimilarityIndexer", "Pusher"}
+    assert _executed(runs.results[3]) == {
+        "Baseline",
+        "SimilarityIndexer",
+        "ServingCheck",
+        "Pusher",
+    }
     assert len(runs.versions[3]) == 2
     assert pathlib.Path(runs.results[3].summary["pushed_model"]).name == runs.versions[3][-1]
 
@@ -112,6 +123,31 @@ def test_an_edit_to_the_served_model_indexes_and_pushes_anew(runs: Runs) -> None
 def test_an_edit_to_the_metric_evaluates_anew(runs: Runs) -> None:
     assert _executed(runs.results[4]) == {"Baseline", "Evaluator", "TestEvaluator", "Pusher"}
     assert runs.versions[4] == runs.versions[3]
+
+
+def test_the_first_run_tries_the_model_in_a_server(runs: Runs) -> None:
+    check = runs.results[0].summary["serving_check"]
+    assert check["ok"] and (check["photos"], check["gallery_photos"]) == (8, 4)
+    assert 0 < check["latency"]["median_ms"] <= check["latency"]["p95_ms"] < 2000
+    assert "is available" in pathlib.Path(check["log"]).read_text("utf-8")
+    version = pathlib.Path(runs.results[0].summary["pushed_model"])
+    assert (version / "assets.extra" / "tf_serving_warmup_requests").stat().st_size > 1000
+
+
+def test_an_edit_to_the_server_tries_the_model_anew_and_pushes_nothing(runs: Runs) -> None:
+    assert _executed(runs.results[5]) == {"Baseline", "ServingCheck", "Pusher"}
+    assert runs.results[5].summary["pushed_model"] == runs.results[4].summary["pushed_model"]
+    assert runs.versions[5] == runs.versions[4]
+
+
+def test_a_model_that_fails_in_a_server_is_not_pushed(runs: Runs) -> None:
+    result = runs.results[6]
+    assert _executed(result) == {"Baseline", "ServingCheck", "Pusher"}
+    assert result.summary["status"] == "succeeded" and result.summary["blessed"]
+    assert result.summary["pushed_model"] is None
+    reason = result.summary["serving_check"]["reason"]
+    assert "peak memory is" in reason and "(serving_check.max_memory_mb)" in reason
+    assert runs.versions[6] == runs.versions[5]
 
 
 def test_a_gallery_image_finds_itself_over_http(runs: Runs) -> None:

@@ -47,6 +47,12 @@ EXECUTED = {
     ".venv/bin/flowersim eval EMBEDDINGS.npz --k 1 5 10 --json RESULT.json",
     ".venv/bin/flowersim eval PHOTOS --model runs/demo/serving/flowers",
     ".venv/bin/flowersim eval FOLDER/roses/1.0.0/test --model runs/demo/serving/flowers",
+    ".venv/bin/flowersim index add NEW",
+    ".venv/bin/flowersim index list",
+    ".venv/bin/flowersim index rebuild",
+    ".venv/bin/flowersim index remove fern/1.jpg --purge",
+    ".venv/bin/flowersim rollback",
+    ".venv/bin/flowersim rollback --release",
     ".venv/bin/flowersim run --to Transform",
     ".venv/bin/flowersim run --from Trainer",
     ".venv/bin/flowersim run --no-cache",
@@ -169,6 +175,30 @@ def test_a_pushed_model_on_a_split(home: pathlib.Path) -> None:
     split = "FOLDER/roses/1.0.0/test"
     printed = _shell(f".venv/bin/flowersim eval {split} --model runs/demo/serving/flowers", home)
     assert printed.splitlines()[1] == "6 queries, 6 images searched"
+
+
+def test_the_gallery_is_changed(home: pathlib.Path, make_photo: Callable[..., bytes]) -> None:
+    for index in range(2):
+        photo = home / "NEW" / "fern" / f"{index}.jpg"
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        photo.write_bytes(make_photo(500 + index))
+    printed = _shell(".venv/bin/flowersim index add NEW", home)
+    assert re.search(r"GalleryEdit +\d+\.\d s", printed)
+    assert "added 2 photos: 2 of fern (a class new to the gallery)\n" in printed
+    added = re.search(r"pushed to .*/(\d+)\n", printed)
+    assert added is not None
+    printed = _shell(".venv/bin/flowersim rollback", home)
+    assert "photos that were added by hand and that it lacks: 2;" in printed
+    assert "fern" not in _shell(".venv/bin/flowersim index list", home)
+    assert "released: version" in _shell(".venv/bin/flowersim rollback --release", home)
+    printed = _shell(".venv/bin/flowersim index remove fern/1.jpg --purge", home)
+    assert f"deleted versions: {added[1]}; artifacts of indexing: " in printed
+    listed = _shell(".venv/bin/flowersim index list", home).splitlines()
+    assert "fern/0.jpg\tfern" in listed and not any("fern/1.jpg" in line for line in listed)
+    printed = _shell(".venv/bin/flowersim index rebuild", home)
+    assert re.search(r"TfdsExampleGen +cached", printed)
+    assert re.search(r"ImageEmbedder +\d+\.\d s", printed)
+    assert _shell(".venv/bin/flowersim index list", home).splitlines() == listed
 
 
 def test_a_run_without_the_cache(home: pathlib.Path, small: str) -> None:

@@ -25,7 +25,10 @@ def _printed(width: int = 100, **changes: Any) -> str:
         "near_duplicates_left_out": False,
         "blessed": True,
         "not_blessed_because": [],
+        "routed_search": None,
+        "serving_check": None,
         "pushed_model": "/models/flowers/7",
+        "held_back": None,
         **changes,
     }
     screen = io.StringIO()
@@ -116,9 +119,68 @@ def test_nothing_is_said_of_near_duplicates_where_none_are_known(found: list | N
 
 
 @pytest.mark.parametrize(
+    ("recall", "end"),
+    [
+        (0.98765, " finds 98.77 % of the nearest images that exact search finds\n"),
+        (None, ": not measured, there were no queries\n"),
+    ],
+)
+def test_what_routed_search_finds_is_told(recall: float | None, end: str) -> None:
+    printed = _printed(routed_search={"cells": 310, "probes": 32, "recall": recall})
+    assert f"routed search (32 of 310 cells of the gallery){end}" in printed
+    assert "routed search" not in _printed()
+
+
+def _check(**changes: Any) -> dict[str, Any]:
+    latency = {"median_ms": 20.4, "p95_ms": 31.6, "requests": 40}
+    return {
+        "ok": True,
+        "reason": "",
+        "latency": latency,
+        "peak_memory_mb": 812.3,
+        "log": "/runs/server.log",
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("check", "line"),
+    [
+        (_check(), "one photo takes 20 ms (95 %: 32 ms), memory 812 MB\n"),
+        (_check(peak_memory_mb=None), "one photo takes 20 ms (95 %: 32 ms)\n"),
+    ],
+)
+def test_what_serving_takes_is_told(check: dict[str, Any], line: str) -> None:
+    assert line in _printed(serving_check=check)
+    assert "tried in a server" not in _printed(serving_check=_check(latency=None))
+
+
+def test_a_model_that_fails_in_a_server_is_said_not_to_be_pushed() -> None:
+    why = (
+        "  it failed the check in a server: too slow\n"
+        "  log of the server  /runs/server.log\n"
+        "  to check it again: the same command with --from ServingCheck --no-cache\n"
+    )
+    failed: dict[str, Any] = {
+        "pushed_model": None,
+        "serving_check": _check(ok=False, reason="too slow"),
+    }
+    assert f"blessed, but NOT pushed:\n{why}" in _printed(**failed)
+    weak: dict[str, Any] = {"blessed": False, "not_blessed_because": ["too weak"]}
+    assert f"not blessed, so not pushed:\n  too weak\n{why}" in _printed(**failed, **weak)
+    assert f"not evaluated by this part of the pipeline\n{why}" in _printed(**failed, blessed=None)
+    never_started = _check(ok=False, reason="no model", log=None)
+    assert "log of" not in _printed(pushed_model=None, serving_check=never_started)
+
+
+@pytest.mark.parametrize(
     ("changes", "line"),
     [
         ({"pushed_model": None}, "blessed, and not pushed by this part"),
+        (
+            {"pushed_model": None, "held_back": "version 7 is held"},
+            "blessed, and not pushed: version 7 is held\n",
+        ),
         ({"pushed_model": None, "blessed": None}, "not evaluated by this part"),
         (
             {"pushed_model": None, "blessed": False, "not_blessed_because": ["too weak"]},

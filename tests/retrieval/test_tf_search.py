@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from retrieval import rows, search, tf_search
+from retrieval import rows, search, tf_scores, tf_search
 from retrieval.similarity import Similarity
 
 KINDS = ("normal", "ties", "near_ties", "crowd", "positive")
@@ -49,11 +49,20 @@ def test_a_gallery_of_unit_rows_is_searched_as_it_is(kind: str, size: int, make_
     _assert_same(tf_search.top_k_tf(queries, unit, 7, gallery_is_unit=True), expected)
 
 
+@pytest.mark.parametrize("size", [1, 3, 40])
+def test_blocks_as_large_as_queries_are_few(size: int):
+    rng = np.random.default_rng(size)
+    gallery, queries = rng.integers(-2, 3, (150_000, 8)), rng.normal(size=(size, 8))
+    unit = tf.constant(rows.unit_rows(gallery))
+    found = tf_search.top_k_tf(queries, unit, 25, gallery_is_unit=True)
+    _assert_same(found, search.top_k(queries, gallery, 25))
+
+
 def test_unit_rows_equal_numpy():
     matrix = np.random.default_rng(0).normal(size=(300, 130)).astype(np.float32)
     matrix[5] = 0.0
     matrix[6] = 1e-30
-    np.testing.assert_array_equal(tf_search.unit_rows_tf(matrix), rows.unit_rows(matrix))
+    np.testing.assert_array_equal(tf_scores.unit_rows_tf(matrix), rows.unit_rows(matrix))
 
 
 def test_half_precision_and_integers_are_accepted():

@@ -9,8 +9,10 @@ import pytest
 import tensorflow as tf
 
 from components.image_embedder.records import EmbeddedImages
-from components.similarity_indexer.executor import match_threshold
 from components.similarity_indexer.servable import SimilarityModel, save
+from retrieval.cells import class_cells
+from retrieval.rows import unit_rows
+from retrieval.tf_routed_search import RoutedGallery
 
 
 class Floats(tf.Module):
@@ -46,13 +48,18 @@ def gallery(embeddings: list[list[float]], labels: list[int]) -> EmbeddedImages:
     )
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> dict:
+@pytest.fixture(scope="module", params=["exact", "routed"])
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict:
     folder: pathlib.Path = tmp_path_factory.mktemp("models")
     tf.saved_model.save(Floats(), str(folder / "trained"))
     images = gallery([[1, 0], [0, 1], [1, 1]], [7, 8, 7])
+    searched = None
+    if request.param == "routed":
+        rows = unit_rows(images.embeddings)
+        searched = RoutedGallery(rows, class_cells(rows, images.labels, bounds=(1, 2)), probes=1)
     save(
-        SimilarityModel(str(folder / "trained"), images, k=5, threshold=0.7), str(folder / "served")
+        SimilarityModel(str(folder / "trained"), images, k=5, threshold=0.7, searched=searched),
+        str(folder / "served"),
     )
     return tf.saved_model.load(str(folder / "served")).signatures
 
@@ -95,19 +102,3 @@ def test_thumbnails_by_id(served: dict) -> None:
     for unknown in ("", "zzz", "photo"):
         with pytest.raises(tf.errors.InvalidArgumentError, match="not in the gallery"):
             served["thumbnail"](ids=tf.constant(["photo ü2", unknown]))
-
-
-def test_threshold_is_the_lowest_precise_enough_and_ignores_the_query_itself() -> None:
-    rng = np.random.default_rng(0)
-    labels = np.repeat(np.arange(6), 5)
-    rows = rng.normal(size=(6, 8))[labels] + 0.7 * rng.normal(size=(30, 8))
-    images = gallery(rows.tolist(), labels.tolist())
-    cosines = images.embeddings.astype(np.float64) @ images.embeddings.T.astype(np.float64)
-    np.fill_diagonal(cosines, -np.inf)
-    nearest = np.argsort(-cosines, axis=1)[:, :4]
-    scores = np.take_along_axis(cosines, nearest, axis=1).ravel()
-    same = (labels[nearest] == labels[:, None]).ravel()
-    precise = [t for t in scores if same[scores >= t].mean() >= 0.8]
-    assert match_threshold(images, images, k=4, precision=0.8) == pytest.approx(
-        min(precise), abs=1e-6
-    )

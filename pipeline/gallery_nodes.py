@@ -1,0 +1,92 @@
+"""The part of a DAG that says what is indexed: its settings, and changes made by hand.
+
+The pipeline that trains and the one that only indexes have it in common.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+from tfx import v1 as tfx
+
+from components.gallery_edit import ledger as gallery_ledger
+from components.gallery_edit.component import GalleryEdit
+from components.gallery_edit.edits import ADDED_SPLIT
+from components.image_embedder.component import ImageEmbedder
+from components.image_embedder.executor import EmbedderConfig
+from components.similarity_indexer.executor import IndexerConfig
+from pipeline.code_hash import code_hash
+from pipeline.settings import GallerySettings
+from pipeline.workdir_layout import ledger_folder
+
+GALLERY_EDIT = "GalleryEdit"
+ADDED_EMBEDDER = "AddedEmbedder"
+
+
+@dataclasses.dataclass(frozen=True)
+class LedgerPlace:
+    """A ledger, and what it says now.
+
+    Attributes:
+        folder: Local path.
+        digest: Of the ledger; part of the cache key.
+    """
+
+    folder: str
+    digest: str
+
+    def __bool__(self) -> bool:
+        """Whether it changes anything."""
+        return bool(self.digest)
+
+
+def ledger_in(workdir: str | os.PathLike[str]) -> LedgerPlace:
+    """Returns the ledger of a workdir, which may say nothing.
+
+    Raises:
+        GalleryError: It cannot be read.
+    """
+    folder = str(ledger_folder(workdir))
+    return LedgerPlace(folder, gallery_ledger.read(folder).digest)
+
+
+def indexer_config(gallery: GallerySettings) -> IndexerConfig:
+    """Returns what settings say of the index."""
+    return IndexerConfig(
+        splits=gallery.splits,
+        neighbours=gallery.neighbours,
+        calibration_split=gallery.calibration_split,
+        match_precision=gallery.match_precision,
+        search=gallery.search,
+        probes=gallery.probes,
+    )
+
+
+def gallery_edit_nodes(
+    ledger: LedgerPlace, model: tfx.dsl.Channel, thumbnail_size: int
+) -> tuple[Any, ImageEmbedder]:
+    """Describes the components.
+
+    Args:
+        ledger: What was changed by hand.
+        model: The Trainer's model, which embeds what was added.
+        thumbnail_size: Shorter side of thumbnails in pixels.
+
+    Returns:
+        `GalleryEdit`, whose output `edits`, and an `ImageEmbedder`, whose output `embeddings`, the
+        indexer takes.
+    """
+    edit = GalleryEdit(
+        ledger=ledger.folder,
+        digest=ledger.digest,
+        code_hash=code_hash("components.gallery_edit.component"),
+    ).with_id(GALLERY_EDIT)
+    embedder = ImageEmbedder(
+        examples=edit.outputs["examples"],
+        model=model,
+        config=EmbedderConfig((ADDED_SPLIT,), thumbnail_size),
+        code_hash=code_hash("components.image_embedder.executor"),
+    ).with_id(ADDED_EMBEDDER)
+    return edit, embedder
