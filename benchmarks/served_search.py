@@ -12,8 +12,8 @@ Prints one JSON line. Two sides that are compared take turns, and ratios are med
   normal deviate in all 128 dimensions around the level above: a species' around its genus' with a
   standard deviation of 1, a photo's around its species' with `--noise`. Queries are other photos of
   the same species. `own_class` is the share of the exact 10 nearest that is of the query's
-  species: what is not of it lies in other cells. Noise in all dimensions is hard to route; that of
-  photos has fewer.
+  species: what is not of it lies in other cells. Noise in all dimensions is hard to route; photos
+  differ in fewer.
 """
 
 from __future__ import annotations
@@ -50,6 +50,9 @@ def main() -> None:
         "--per-class", type=int, default=100, help="photos of a species (%(default)s)"
     )
     parser.add_argument("--noise", type=float, default=2.0, help="of photos (%(default)s)")
+    parser.add_argument(
+        "--classes", choices=["species", "genera"], default="species", help="(%(default)s)"
+    )
     parser.add_argument("--probes", type=int, nargs="+", default=[4, 8, 16, 32, 64, 128, 256])
     parser.add_argument(
         "--bounds",
@@ -147,6 +150,7 @@ def routed_beside_exact(options: argparse.Namespace) -> dict[str, Any]:
         "rows": options.rows,
         "dim": options.dim,
         "per_class": options.per_class,
+        "classes": options.classes,
         "noise": options.noise,
         "own_class": round(float((labels[expected] == query_labels[:, None]).mean()), 4),
         "bounds": list(bounds),
@@ -167,15 +171,16 @@ def make_rows(options: argparse.Namespace) -> tuple[np.ndarray, ...]:
 
     genera = np.repeat(deviates(GENERA), species, axis=0)
     centers = genera + deviates(GENERA * species)
-    labels = np.repeat(np.arange(len(centers)), options.per_class)
-    query_labels = rng.integers(0, len(centers), QUERIES)
-    gallery = centers[labels]
+    of_row = np.repeat(np.arange(len(centers)), options.per_class)
+    of_query = rng.integers(0, len(centers), QUERIES)
+    gallery = centers[of_row]
     # Some at a time: deviates are as large as the rows.
     for start in range(0, len(gallery), 50_000):
         part = gallery[start : start + 50_000]
         part += options.noise * deviates(len(part))
-    queries = centers[query_labels] + options.noise * deviates(QUERIES)
-    return gallery, labels, queries, query_labels
+    queries = centers[of_query] + options.noise * deviates(QUERIES)
+    size = species if options.classes == "genera" else 1
+    return gallery, of_row // size, queries, of_query // size
 
 
 def _turns(sides: dict[str, Side], arguments: list[Any]) -> dict[str, list[float]]:

@@ -85,7 +85,9 @@ def add_parser(commands: Any) -> None:
     _add_place(rebuild, _rebuild)
 
     purge = actions.add_parser(
-        "purge", help="delete earlier versions that still hold images that were removed"
+        "purge",
+        help="delete earlier versions, and artifacts they were made of, that still hold images "
+        "that were removed",
     )
     _add_place(purge, _purge)
 

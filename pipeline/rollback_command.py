@@ -19,7 +19,8 @@ def add_parser(commands: Any) -> None:
         description="Publishes the model of an earlier version as a new version, which servers "
         "take up by themselves. From then on runs push nothing, until --release.",
     )
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
         "version",
         nargs="?",
         type=positive,
@@ -27,7 +28,6 @@ def add_parser(commands: Any) -> None:
         help="version to go back to (default: the one before the newest; once more, the one "
         "before that)",
     )
-    what = parser.add_mutually_exclusive_group()
     what.add_argument("--list", action="store_true", help="list the versions, and do nothing")
     what.add_argument(
         "--release", action="store_true", help="let runs push again; what is served stays"

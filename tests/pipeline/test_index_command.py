@@ -118,6 +118,7 @@ def test_what_cannot_be_done_is_told_in_words(
         (["index", "list", "--added", "--removed"], "not allowed with argument"),
         (["rollback", "latest"], "latest is no whole number above 0"),
         (["rollback", "--list", "--release"], "not allowed with argument"),
+        (["rollback", "1000", "--release"], "not allowed with argument"),
     ],
 )
 def test_wrong_usage_is_told(

@@ -91,7 +91,7 @@ def _change(draw: Callable, node: Any) -> None:
         elif kind == "repeat" and isinstance(node, list):
             node.extend([node[key]] * draw(st.integers(1, 50)))
         elif kind == "add" and isinstance(node, dict):
-            names = ["instances", "inputs", "signature_name", "examples", "context", "x", "b64"]
+            names = ["instances", "inputs", "signature_name", "examples", "context", "x", "\ud800"]
             node[draw(st.sampled_from(names))] = draw(VALUES)
         else:
             node[key] = draw(VALUES)

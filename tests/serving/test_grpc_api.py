@@ -1,6 +1,6 @@
 """The gRPC services where they are this server's own: its failures, and reloads that go wrong.
 
-What every server must answer is in `conformance/test_grpc.py`.
+What every server must answer is in `conformance/test_grpc_*.py`.
 """
 
 from __future__ import annotations
