@@ -39,7 +39,7 @@ def fill(
 
 
 def predict_request(
-    name: str, signature: str = "", /, *, version: int | None = None, label: str = "", **inputs: Any
+    name: str, signature: str = "", /, *, version: Any = None, label: Any = "", **inputs: Any
 ) -> predict_pb2.PredictRequest:
     """A `PredictRequest` with these inputs."""
     request = predict_pb2.PredictRequest()
@@ -54,17 +54,11 @@ def values(response: predict_pb2.PredictResponse) -> dict[str, Any]:
     return {name: tf.make_ndarray(tensor).tolist() for name, tensor in response.outputs.items()}
 
 
-def add_example(message: Any, **features: float | bytes) -> None:
-    """Fills an `Example`, or a new one of a list, with a value for each feature."""
+def add_example(message: Any, **features: float) -> None:
+    """Fills an `Example`, or a new one of a list, with a number for each feature."""
     example = message.add() if hasattr(message, "add") else message
     for name, value in features.items():
-        feature = example.features.feature[name]
-        if isinstance(value, float):
-            feature.float_list.value.append(value)
-        elif isinstance(value, int):
-            feature.int64_list.value.append(value)
-        else:
-            feature.bytes_list.value.append(value)
+        example.features.feature[name].float_list.value.append(value)
 
 
 def examples_request(

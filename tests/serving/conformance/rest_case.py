@@ -23,7 +23,6 @@ class Case:
             whole message, or a pattern that is found in it, where that depends on how a server
             prints the request's JSON or on TensorFlow's version.
         status: Of the answer.
-        headers: Of the request.
     """
 
     name: str
@@ -31,15 +30,14 @@ class Case:
     body: Any
     answer: Any
     status: int = 200
-    headers: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def check(self, client: httpx.Client) -> None:
         """Sends the request and compares."""
         if self.body is None:
-            response = client.get(self.path, headers=self.headers)
+            response = client.get(self.path)
         else:
             body = self.body if isinstance(self.body, (str, bytes)) else json.dumps(self.body)
-            response = client.post(self.path, content=body, headers=self.headers)
+            response = client.post(self.path, content=body)
         assert response.status_code == self.status, response.text
         assert response.headers["content-type"] == "application/json"
         found = json.loads(response.text)
