@@ -26,7 +26,8 @@ from serving.client import SimilarityClient
 from serving.model_server import ServerOptions, running_server
 from serving.neighbours import Neighbour
 
-pytestmark = pytest.mark.e2e
+# Minutes of whole runs: for `make test-all`.
+pytestmark = [pytest.mark.e2e, pytest.mark.extended]
 
 MORE = (
     "gallery.neighbours=60",
