@@ -266,9 +266,7 @@ def test_what_was_removed_is_not_found_and_has_no_thumbnail(story: Story, remove
     assert removed_old not in {n.id for n in served.ask(served.old[removed_old])}
     for identity in gone:
         assert story.thumbnails[identity].status_code == 400
-        assert f"not in the gallery: [{identity}" in story.thumbnails[identity].text.replace(
-            '\\"', ""
-        )
+        assert f"[not in the gallery:] [{identity}]" in story.thumbnails[identity].json()["error"]
     assert story.thumbnails["add"].status_code == story.thumbnails["orchid/c.jpg"].status_code
     assert story.thumbnails["add"].status_code == 200
 
@@ -326,13 +324,10 @@ def test_a_version_that_has_what_was_removed_is_not_rolled_back_to(
     assert "no other model was pushed before" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("step", "component"), [("add", "SimilarityIndexer"), ("remove", "SimilarityIndexer")]
-)
+@pytest.mark.parametrize("step", ["add", pytest.param("remove", marks=pytest.mark.extended)])
 def test_what_fails_leaves_the_served_version(
     story: Story,
     step: str,
-    component: str,
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -355,7 +350,7 @@ def test_what_fails_leaves_the_served_version(
         else:
             assert served.command("index", "remove", "orchid/c.jpg") == 1
     error = capsys.readouterr().err
-    assert f"{component} failed: the disk is full" in error and "Traceback" not in error
+    assert "SimilarityIndexer failed: the disk is full" in error and "Traceback" not in error
     assert served.versions == story.versions["remove"]
     assert served.gallery() == story.galleries["remove"]
     if step == "add":
@@ -363,7 +358,8 @@ def test_what_fails_leaves_the_served_version(
         assert sorted((served.workdir / "gallery/photos").iterdir()) == stored
     else:
         assert "the removal is written down" in error
-        assert "orchid/c.jpg" in json.loads(ledger.read_text("utf-8"))["removed"][-1]["id"]
+        removed = json.loads(ledger.read_text("utf-8"))["removed"]
+        assert "orchid/c.jpg" in {entry["id"] for entry in removed}
         # The same command goes on.
         assert served.command("index", "remove", "orchid/c.jpg") == 0
         assert served.gallery() == story.galleries["remove"] - {"orchid/c.jpg"}
@@ -374,15 +370,13 @@ def test_a_retrained_model_keeps_what_was_added_and_not_what_was_removed(
     story: Story, removed_old: str
 ) -> None:
     served = story.served
+    before = served.gallery()
+    assert "more/orchid/d.jpg" in before and not before & {REMOVED_NEW, removed_old}
     summary = served.run("training.seed=1")
     assert summary["pushed_model"] == str(
         served.workdir / "serving/flowers" / str(served.versions[-1])
     )
-    assert served.gallery() == {*served.old, *served.new} - {
-        REMOVED_NEW,
-        "orchid/c.jpg",
-        removed_old,
-    }
+    assert served.gallery() == before
     other = served.ask(served.new["more/orchid/d.jpg"])
     assert other[0].id == "more/orchid/d.jpg" and other[0].score == pytest.approx(1.0, abs=1e-5)
     scores = {n.id: n.score for n in story.answers["add one"]["more/orchid/d.jpg"]}
