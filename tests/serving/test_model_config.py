@@ -16,7 +16,7 @@ model_config_list {
   # a comment
   config {
     name: 'my_first_model'
-    base_path: '/tmp/my_first_model/'
+    base_path: '/models/my_first_model/'
     model_platform: 'tensorflow'
   }
   config: {
@@ -41,7 +41,7 @@ def one(more: str = "", *, name: str = "m", base: str = "/m") -> str:
 
 def test_everything_that_is_used():
     assert model_config.parse(WHOLE) == [
-        ModelConfig("my_first_model", "/tmp/my_first_model/"),
+        ModelConfig("my_first_model", "/models/my_first_model/"),
         ModelConfig(
             "second",
             "gs://bucket/second",

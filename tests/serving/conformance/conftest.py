@@ -5,8 +5,8 @@ The tests are written from TensorFlow Serving's own documents and sources (`g3do
 they start the embedded server as a process of its own. To ask TensorFlow Serving instead, write the
 models, start it on them, and say where it is and what it calls their folder:
 
-    python -m tests.serving.conformance.models /tmp/conformance /models
-    docker run --rm -p 8500:8500 -p 8501:8501 -v /tmp/conformance:/models \
+    python -m tests.serving.conformance.models conformance /models
+    docker run --rm -p 8500:8500 -p 8501:8501 -v "$PWD/conformance":/models \
         tensorflow/serving:2.16.1 --model_config_file=/models/models.config \
         --allow_version_labels_for_unavailable_models=true
     FLOWERSIM_CONFORMANCE_REST=http://127.0.0.1:8501 FLOWERSIM_CONFORMANCE_GRPC=127.0.0.1:8500 \
