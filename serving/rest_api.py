@@ -94,11 +94,9 @@ class RestApi:
         try:
             return _json_response(await self._dispatch(request, path))
         except _TooLargeError as error:
-            return _json_response(_dump({"error": str(error)}), 413)
+            return _json_response(_dump({"error": error.message}), 413)
         except ServingError as error:
             return _error_response(error)
-        except ClientDisconnect:
-            return _error_response(ServingError(Code.CANCELLED, "the client is gone"))
         except Exception:
             _LOG.exception("%s %s failed", request.method, path)
             message = "Internal error: the server's log has it"
@@ -144,11 +142,14 @@ class RestApi:
         if limit and announced.isdigit() and int(announced[:20]) > limit:
             raise _TooLargeError(limit)
         chunks, size = [], 0
-        async for chunk in request.stream():
-            chunks.append(chunk)
-            size += len(chunk)
-            if limit and size > limit:
-                raise _TooLargeError(limit)
+        try:
+            async for chunk in request.stream():
+                chunks.append(chunk)
+                size += len(chunk)
+                if limit and size > limit:
+                    raise _TooLargeError(limit)
+        except ClientDisconnect:
+            raise ServingError(Code.CANCELLED, "the client is gone") from None
         return b"".join(chunks)
 
     async def _predict(self, spec: ModelSpec, body: bytes) -> bytes:
@@ -189,9 +190,12 @@ class RestApi:
         return examples_json.write_values(values.found)
 
 
-class _TooLargeError(Exception):
+class _TooLargeError(ServingError):
+    """A request that is too large, for which HTTP has a status and gRPC's codes have none."""
+
     def __init__(self, limit: int) -> None:
-        super().__init__(f"the request is larger than {limit} bytes")
+        # The code of a gRPC message that is.
+        super().__init__(Code.RESOURCE_EXHAUSTED, f"the request is larger than {limit} bytes")
 
 
 def _spec(match: re.Match[str]) -> ModelSpec:

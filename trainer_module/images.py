@@ -225,7 +225,8 @@ def _decode_bmp(data: tf.Tensor) -> Decoded:
 
     def look_up() -> tf.Tensor:
         # Entries are blue, green, red and a byte of padding.
-        table = tf.reshape(exif.read(data, 14 + header_size, 1024), [256, 4])[:, 2::-1]
+        table = tf.reshape(exif.read(data, 14 + header_size, 1024), [256, 4])
+        table = tf.reverse(table[:, :3], [1])
         return tf.gather(tf.cast(table, tf.uint8), tf.cast(image[..., 0], tf.int32))
 
     return _whole(tf.cond(depth == 8, look_up, lambda: image[..., :3]))

@@ -112,11 +112,15 @@ class TestServer:
 
     def test_what_is_counted(self, zoo_folder, monitoring):
         options = ServerOptions(
-            str(zoo_folder), model_name="zoo", monitoring_config_file=monitoring
+            str(zoo_folder),
+            model_name="zoo",
+            monitoring_config_file=monitoring,
+            max_request_bytes=1000,
         )
         with running_server(options) as url, httpx.Client(base_url=url) as client:
             for _ in range(3):
                 client.post("/v1/models/zoo:predict", json={"instances": [1.0]})
+            client.post("/v1/models/zoo:predict", content=b" " * 1001)
             client.post("/v1/models/zoo:predict", json={"instances": ["x"]})
             client.post("/v1/models/invented-1:predict", json={"instances": [1.0]})
             client.post("/v1/models/invented-2:predict", json={"instances": [1.0]})
@@ -134,6 +138,7 @@ class TestServer:
         assert count == {
             (name, ("model_name", "zoo"), ("status", "OK")): 3,
             (name, ("model_name", "zoo"), ("status", "INVALID_ARGUMENT")): 2,
+            (name, ("model_name", "zoo"), ("status", "RESOURCE_EXHAUSTED")): 1,
             # Whatever clients make up is one label, not many.
             (name, ("model_name", ""), ("status", "NOT_FOUND")): 2,
         }
