@@ -6,19 +6,14 @@ Nothing here knows how anything is done; `--help` must answer at once, so no hea
 from __future__ import annotations
 
 import argparse
-import logging
-import os
 import pathlib
 import sys
-import warnings
 from collections.abc import Sequence
 
-from pipeline import eval_command, index_command, rollback_command
-from pipeline.argument_types import port, positive
+from pipeline import eval_command, index_command, query_command, rollback_command, serve_command
 from pipeline.component_ids import COMPONENT_IDS
 
 DEFAULT_PRESET = "demo"
-DEFAULT_URL = "http://127.0.0.1:8501"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -127,34 +122,8 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--markdown", action="store_true", help="defaults as a Markdown table")
     settings.set_defaults(command=_settings)
 
-    serve = commands.add_parser("serve", help="serve the newest pushed model over REST and gRPC")
-    serve.add_argument(
-        "--workdir",
-        type=pathlib.Path,
-        default=pathlib.Path("runs", DEFAULT_PRESET),
-        help="workdir of the run that pushed it (default: %(default)s)",
-    )
-    serve.add_argument("--host", default="127.0.0.1", help="address to bind to (%(default)s)")
-    serve.add_argument(
-        "--port", type=port, default=8501, help="REST port; 0 for any free one (%(default)s)"
-    )
-    serve.add_argument(
-        "--grpc-port", type=port, default=0, help="gRPC port, TensorFlow Serving's is 8500; 0: none"
-    )
-    serve.set_defaults(command=_serve)
-
-    query = commands.add_parser("query", help="ask a model server which images look like a photo")
-    query.add_argument("image", nargs="+", type=pathlib.Path, help="photo: JPEG, PNG, GIF or BMP")
-    query.add_argument("--url", default=DEFAULT_URL, help="the server (default: %(default)s)")
-    query.add_argument("--model-name", default="flowers", help="served model (%(default)s)")
-    query.add_argument(
-        "--k",
-        type=positive,
-        default=5,
-        help="neighbours to print, at most gallery.neighbours of the model (%(default)s)",
-    )
-    query.set_defaults(command=_query)
-
+    serve_command.add_parser(commands)
+    query_command.add_parser(commands)
     index_command.add_parser(commands)
     rollback_command.add_parser(commands)
     eval_command.add_parser(commands)
@@ -258,55 +227,6 @@ def _settings(options: argparse.Namespace) -> int:
         print(markdown())
     else:
         print_settings(settings, Console(highlight=False))
-    return 0
-
-
-def _serve(options: argparse.Namespace) -> int:
-    # Before TensorFlow is loaded: the terminal is for what the server itself has to say.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    from serving.model_server import ServerOptions, serve
-
-    log = logging.getLogger("serving")
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    folder = options.workdir / "serving"
-    names = sorted(path.name for path in folder.glob("*") if path.is_dir())
-    if len(names) != 1:
-        raise FileNotFoundError(
-            f"{folder} holds {len(names)} models ({', '.join(names) or 'none'}); "
-            "run the pipeline there first, or serve one with python -m serving.model_server"
-        )
-    serve(
-        ServerOptions(
-            model_name=names[0],
-            model_base_path=str((folder / names[0]).resolve()),
-            rest_api_host=options.host,
-            rest_api_port=options.port,
-            port=options.grpc_port,
-        )
-    )
-    return 0
-
-
-def _query(options: argparse.Namespace) -> int:
-    from rich.console import Console
-
-    from pipeline.query_output import print_neighbours
-    from serving.client import ClientError, ServerUnavailableError, SimilarityClient
-
-    console = Console(highlight=False)
-    with SimilarityClient(options.url, model_name=options.model_name) as client:
-        for image in options.image:
-            try:
-                neighbours = client.similar(image, k=options.k)
-            except ServerUnavailableError as error:
-                raise ClientError(f"{error}; flowersim serve starts a server") from error
-            except (ClientError, ValueError) as error:
-                raise ClientError(f"{image}: {error}") from error
-            print_neighbours(str(image), neighbours, console)
     return 0
 
 

@@ -18,14 +18,14 @@ import numpy.typing as npt
 
 from retrieval import order, rows, similarity
 from retrieval.candidates import Candidates
-from retrieval.screen import Float32Screen
+from retrieval.screen import Float32Screen, Scores
 from retrieval.screen_choice import ScreenName, choose_screen
 from retrieval.similarity import Floats, Similarity
 
 Ints = npt.NDArray[np.int64]
 
 # Rows of a block where memory allows, and the bytes that a pair in it takes.
-_GALLERY_BLOCK, _QUERY_BLOCK, _PAIR_BYTES = 8192, 256, 6
+_GALLERY_BLOCK, _QUERY_BLOCK, _PAIR_BYTES = 8192, 512, 6
 # Lists of candidates hold k and as many again, and some; an entry of a list takes, with what is
 # made of it while lists are weeded out and scored, so many bytes.
 _LIST_SPARE, _ENTRY_BYTES = 512, 48
@@ -73,7 +73,7 @@ def plan(queries: int, gallery: int, k: int, memory: float) -> Plan:
         ValueError: It is too little for one query.
 
     >>> plan(queries=1000, gallery=100_000, k=10, memory=1e8)
-    Plan(query_rows=256, gallery_rows=8192, list_size=532, list_limit=6782)
+    Plan(query_rows=512, gallery_rows=8192, list_size=532, list_limit=6782)
     """
     size = min(2 * k + _LIST_SPARE, gallery + 1)
     wide = min(_GALLERY_BLOCK, _power_of_two(max(gallery, 1)))
@@ -181,9 +181,12 @@ class BlockSearch:
             size=plan.list_size,
             limit=plan.list_limit,
         )
-        buffer, tightened = None, 0
+        scores: Scores | None = None
+        tightened = 0
         for block, first in enumerate(range(0, len(self._gallery), wide)):
-            buffer = scores = screen.scores(own, block, buffer)
+            if not screen.reuses_scores:
+                scores = None  # or there would be two blocks of them at a time
+            scores = screen.scores(own, block, scores)
             if excluded > _FEW_EXCLUDED:
                 scores = screen.without(scores, self._excluded_pairs(number, first))
             if not block:

@@ -49,6 +49,7 @@ class Float32Screen:
     Attributes:
         error: Bound of the error of each query's scores, float64 [Q].
         relative: A share of the score by which it may be wrong on top of that.
+        reuses_scores: Whether `scores` writes into what it returned before.
 
     >>> rows = np.eye(2, dtype=np.float32)
     >>> screen = Float32Screen(rows, rows, "dot", block_rows=2)
@@ -58,6 +59,7 @@ class Float32Screen:
     """
 
     relative = 0.0
+    reuses_scores = True
 
     def __init__(
         self,
@@ -157,7 +159,7 @@ class Float32Screen:
         Args:
             queries: Of `query_rows`, B of them.
             block: Number of the block.
-            buffer: What this returned before, to be used again.
+            buffer: What this returned before, to be used again; None for new memory.
 
         Returns:
             [B, W], in the format that the following methods take.
@@ -196,6 +198,7 @@ class Bfloat16Screen(Float32Screen):
 
     # Half a unit in the last of 8 bits, at the most, of a number that is itself off by so much.
     relative = 1.02 * 2.0**-8
+    reuses_scores = False
 
     def _rounded(self, exact: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         import tensorflow as tf
