@@ -177,14 +177,19 @@ def similar_folder(tmp_path_factory) -> pathlib.Path:
     """
     import tensorflow as tf
 
-    class Similar(tf.Module):
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
-        def similar(self, image_bytes):
-            def mean(data):
-                image = tf.io.decode_image(data, channels=3, expand_animations=False)
-                return tf.reduce_mean(tf.cast(image, tf.float32))
+    images = tf.TensorSpec([None], tf.string, name="image_bytes")
 
-            grey = tf.map_fn(mean, image_bytes, fn_output_signature=tf.float32)
+    def grey_of(image_bytes):
+        def mean(data):
+            image = tf.io.decode_image(data, channels=3, expand_animations=False)
+            return tf.reduce_mean(tf.cast(image, tf.float32))
+
+        return tf.map_fn(mean, image_bytes, fn_output_signature=tf.float32)
+
+    class Similar(tf.Module):
+        @tf.function(input_signature=[images])
+        def similar(self, image_bytes):
+            grey = grey_of(image_bytes)
             scores = 1 - tf.abs(grey[:, None] - tf.constant([[0.0, 100.0, 200.0]])) / 255
             scores, index = tf.math.top_k(scores, GALLERY)
 
@@ -201,9 +206,33 @@ def similar_folder(tmp_path_factory) -> pathlib.Path:
                 "is_match": padded(tf.cast(scores > 0.9, tf.int32), 0) > 0,
             }
 
+        @tf.function(input_signature=[images])
+        def embed(self, image_bytes):
+            angle = grey_of(image_bytes) / 255
+            return {"embedding": tf.stack([tf.cos(angle), tf.sin(angle)], axis=1)}
+
+        @tf.function(input_signature=[images])
+        def classify_image(self, image_bytes):
+            bright = grey_of(image_bytes) / 255
+            scores, index = tf.math.top_k(tf.stack([1 - bright, bright], axis=1), 2)
+            return {"class_names": tf.gather(["dark", "bright"], index), "scores": scores}
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="ids")])
+        def thumbnail(self, ids):
+            known = tf.strings.regex_full_match(ids, "id-[0-2]")
+            check = tf.debugging.Assert(tf.reduce_all(known), ["not in the gallery:", ids])
+            with tf.control_dependencies([check]):
+                return {"thumbnail_bytes": tf.strings.join([b"\xff\x00 of ", ids])}
+
     folder = tmp_path_factory.mktemp("similar")
     model = Similar()
-    tf.saved_model.save(model, str(folder / "12"), signatures=model.similar)
+    signatures = {
+        "serving_default": model.similar,
+        "embed": model.embed,
+        "classify_image": model.classify_image,
+        "thumbnail": model.thumbnail,
+    }
+    tf.saved_model.save(model, str(folder / "12"), signatures=signatures)
     return folder
 
 
