@@ -17,3 +17,14 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is no whole number above 0")
     return int(text)
+
+
+def seconds(text: str) -> float:
+    """A time above 0, in seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no time above 0, in seconds")
+    return value

@@ -1,20 +1,87 @@
-"""Prints what a model server found for a photo."""
+"""Prints what a model server found for photos: as tables for people, as lines of JSON for programs.
+
+Not for pictures (`query_pictures.py`) nor pages (`query_sheet.py`).
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from serving.client import Neighbour
+    from pipeline.query_pictures import Painter
+    from serving.client import Neighbour, SimilarityClient
 
 
 def print_neighbours(title: str, neighbours: Sequence[Neighbour], console: Console) -> None:
     """Prints one photo's neighbours, best first, under a title."""
+    console.print(title, soft_wrap=True, markup=False)
+    console.print(_table(neighbours))
+
+
+class JsonLines:
+    """Prints `{"photo": …, "neighbours": […]}` for each photo, or `{"photo": …, "error": …}`."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def add(self, name: str, image: bytes, neighbours: Sequence[Neighbour]) -> None:
+        """Prints one photo's neighbours."""
+        self._print(
+            {"photo": name, "neighbours": [dataclasses.asdict(found) for found in neighbours]}
+        )
+
+    def failed(self, name: str, reason: str) -> None:
+        """Prints why there are none."""
+        self._print({"photo": name, "error": reason})
+
+    def close(self) -> None:
+        """Nothing is left to be done."""
+
+    def _print(self, line: dict[str, object]) -> None:
+        print(json.dumps(line, ensure_ascii=False), file=self._file, flush=True)
+
+
+class Tables:
+    """Prints a table for each photo, and its neighbours' thumbnails where the terminal can."""
+
+    def __init__(self, console: Console, painter: Painter | None, client: SimilarityClient) -> None:
+        self._console, self._painter, self._client = console, painter, client
+
+    def add(self, name: str, image: bytes, neighbours: Sequence[Neighbour]) -> None:
+        """Prints one photo's neighbours."""
+        self._console.print(name, soft_wrap=True, markup=False)
+        if self._painter is not None:
+            self._draw(self._painter, image, neighbours)
+        self._console.print(_table(neighbours))
+
+    def failed(self, name: str, reason: str) -> None:
+        """Prints why there are none."""
+        print(f"flowersim: {reason}", file=sys.stderr)
+
+    def close(self) -> None:
+        """Nothing is left to be done."""
+
+    def _draw(self, painter: Painter, image: bytes, neighbours: Sequence[Neighbour]) -> None:
+        from serving.client import RequestError
+
+        try:
+            thumbnails = self._client.thumbnails([found.id for found in neighbours])
+        except RequestError as error:
+            print(f"flowersim: no pictures: {error}", file=sys.stderr)
+            self._painter = None
+            return
+        painter.draw(image, neighbours, thumbnails)
+
+
+def _table(neighbours: Sequence[Neighbour]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     # Where a line is too short for all, names are broken: figures cut short would be lost.
     table.add_column("rank", justify="right", no_wrap=True)
@@ -30,5 +97,4 @@ def print_neighbours(title: str, neighbours: Sequence[Neighbour], console: Conso
             escape(neighbour.class_name),
             escape(neighbour.id),
         )
-    console.print(title, soft_wrap=True, markup=False)
-    console.print(table)
+    return table

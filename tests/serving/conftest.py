@@ -1,10 +1,12 @@
 """Small SavedModels, and servers for them on real sockets, shared by the tests of serving/."""
 
+import io
 import os
 import pathlib
 import shutil
 
 import httpx
+import PIL.Image
 import pytest
 
 from serving.model_server import ServerOptions, running_server
@@ -13,8 +15,16 @@ from tests.serving.version_files import Loader
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-GALLERY = 3
+GREYS = (0, 100, 200)
+GALLERY = len(GREYS)
 K = 5
+
+
+def grey_png(grey: int) -> bytes:
+    """A small image of one grey."""
+    file = io.BytesIO()
+    PIL.Image.new("RGB", (8, 8), (grey,) * 3).save(file, "PNG")
+    return file.getvalue()
 
 
 @pytest.fixture
@@ -190,7 +200,7 @@ def similar_folder(tmp_path_factory) -> pathlib.Path:
         @tf.function(input_signature=[images])
         def similar(self, image_bytes):
             grey = grey_of(image_bytes)
-            scores = 1 - tf.abs(grey[:, None] - tf.constant([[0.0, 100.0, 200.0]])) / 255
+            scores = 1 - tf.abs(grey[:, None] - tf.constant([GREYS], tf.float32)) / 255
             scores, index = tf.math.top_k(scores, GALLERY)
 
             def padded(values, filler):
@@ -222,7 +232,8 @@ def similar_folder(tmp_path_factory) -> pathlib.Path:
             known = tf.strings.regex_full_match(ids, "id-[0-2]")
             check = tf.debugging.Assert(tf.reduce_all(known), ["not in the gallery:", ids])
             with tf.control_dependencies([check]):
-                return {"thumbnail_bytes": tf.strings.join([b"\xff\x00 of ", ids])}
+                index = tf.strings.to_number(tf.strings.substr(ids, 3, 1), tf.int32)
+                return {"thumbnail_bytes": tf.gather([grey_png(g) for g in GREYS], index)}
 
     folder = tmp_path_factory.mktemp("similar")
     model = Similar()

@@ -56,12 +56,12 @@ def test_types():
 @pytest.mark.parametrize(
     "array",
     [
-        np.float32([[0.1, -2.5], [1 / 3, 1e-20]]),
-        np.float64([1 / 3, np.pi]),
-        np.int32([[1], [-2]]),
-        np.int64([2**40, -1, -1]),
+        np.array([[0.1, -2.5], [1 / 3, 1e-20]], np.float32),
+        np.array([1 / 3, np.pi], np.float64),
+        np.array([[1], [-2]], np.int32),
+        np.array([2**40, -1, -1], np.int64),
         np.array([True, False]),
-        np.float32([]).reshape(0, 4),
+        np.array([], np.float32).reshape(0, 4),
         np.full((3, 2), 7, np.int64),
     ],
     ids=lambda array: f"{array.dtype} {array.shape}",
