@@ -73,7 +73,7 @@ def plan(queries: int, gallery: int, k: int, memory: float) -> Plan:
         ValueError: It is too little for one query.
 
     >>> plan(queries=1000, gallery=100_000, k=10, memory=1e8)
-    Plan(query_rows=512, gallery_rows=8192, list_size=532, list_limit=6782)
+    Plan(query_rows=512, gallery_rows=8192, list_size=532, list_limit=3045)
     """
     size = min(2 * k + _LIST_SPARE, gallery + 1)
     wide = min(_GALLERY_BLOCK, _power_of_two(max(gallery, 1)))

@@ -253,7 +253,7 @@ def _served(home: pathlib.Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server = subprocess.Popen(
-        ["bash", "-c", f"exec .venv/bin/flowersim serve --port {port}"],
+        ["bash", "-c", f"exec .venv/bin/flowersim serve --backend embedded --port {port}"],
         cwd=home,
         stderr=subprocess.PIPE,
         text=True,
@@ -286,6 +286,9 @@ def test_serve_query_and_curl(home: pathlib.Path) -> None:
         query = f".venv/bin/flowersim query PHOTO.jpg --k 5 --url {url}"
         first = next(line for line in _shell(query, home).splitlines() if identity in line)
         assert class_name in first and "1.000" in first
+        (code,) = re.findall(r"^```python\n(.*?)^```", _readme(), re.MULTILINE | re.DOTALL)
+        (home / "ask.py").write_text(code.replace("http://127.0.0.1:8501", url))
+        assert f"id={identity!r}" in _shell(".venv/bin/python ask.py", home)
         if shutil.which("curl"):
             (curl,) = re.findall(r"^.*\|\n  curl .*$", _readme(), re.MULTILINE)
             answer = _shell(curl.replace("http://127.0.0.1:8501", url), home)

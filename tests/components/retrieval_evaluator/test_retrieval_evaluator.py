@@ -134,6 +134,26 @@ def test_with_a_baseline_each_model_is_searched_among_its_own_embeddings(
         assert difference.low < difference.value < difference.high
 
 
+def test_the_notebook_view_shows_the_metrics_under_plain_names(alone):
+    """What TFMA hands to its widget; the widget itself is JavaScript in a notebook."""
+    view = tfma.view.render_slicing_metrics(tfma.load_eval_result(alone.uri))
+    (overall,) = (row for row in view.data if row["slice"] == "Overall")
+    shown = {
+        name: value["boundedValue"]["value"]
+        for name, value in overall["metrics"][""][""].items()
+        if name != "example_count"
+    }
+    expected = read_overall(alone.uri)
+    expected.pop("example_count")
+    assert shown == pytest.approx(expected, abs=1e-9)
+    by_class = tfma.view.render_slicing_metrics(
+        tfma.load_eval_result(alone.uri), slicing_column="class_name"
+    )
+    assert {row["slice"] for row in by_class.data} == {
+        f"class_name:{name}" for name in read_by_class(alone.uri)
+    }
+
+
 def test_values_have_confidence_intervals(alone, data):
     """About as wide as the standard error of a mean says; 20 parts of 31 queries say it roughly."""
     values = per_query_metrics(
