@@ -83,7 +83,7 @@ def test_what_cannot_be_read_is_named_in_one_line(tmp_path: pathlib.Path) -> Non
     result = flowersim("query", str(tmp_path))
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
-    assert str(tmp_path) in line and "directory" in line
+    assert str(tmp_path) in line and "has no photo" in line
 
 
 def test_a_later_part_needs_an_earlier_run(tmp_path: pathlib.Path) -> None:
@@ -109,7 +109,7 @@ def test_a_photo_that_is_not_there_is_named() -> None:
 def test_serving_before_a_run_says_what_to_do(tmp_path: pathlib.Path) -> None:
     result = flowersim("serve", "--workdir", str(tmp_path))
     assert result.returncode == 1
-    assert "run the pipeline there first" in result.stderr and "Traceback" not in result.stderr
+    assert "flowersim run pushes one there" in result.stderr and "Traceback" not in result.stderr
 
 
 def test_parts_and_the_cache_are_passed_on(
