@@ -52,10 +52,13 @@ CORE = [
 
 EXTRAS = {
     "dev": [
+        # The web page is tested in a real browser, with playwright and Debian's chromium.
+        "axe-playwright-python>=0.1.4,<1",
         "hypothesis>=6,<7",
         # Keras's other backend: the losses are tested on it too.
         "jax>=0.4.30,<0.11",
         "mypy>=1.13,<3",
+        "playwright>=1.45,<2",
         "pytest>=8,<10",
         "pytest-xdist>=3.6,<4",
         "ruff>=0.9,<1",

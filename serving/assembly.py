@@ -21,7 +21,14 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from serving import batching_parameters, config_file, model_config, monitoring_config, side_routes
+from serving import (
+    batching_parameters,
+    config_file,
+    model_config,
+    monitoring_config,
+    page_routes,
+    side_routes,
+)
 from serving.batching_parameters import BatchingParameters
 from serving.config_file import ConfigFileFollower
 from serving.errors import Code, ServingError
@@ -184,6 +191,8 @@ def assembled(
     routes = [*side_routes.health_routes(models, lambda: http.should_exit)]
     if metrics_path is not None:
         routes.append(side_routes.metrics_route(metrics, metrics_path))
+    if options.enable_page:
+        routes += page_routes.page_routes(models)
     api = RestApi(inference, limit / 1000, options.max_request_bytes)
     application = Starlette(routes=routes + api.routes(), middleware=_middleware(options))
     application.router.redirect_slashes = False  # a path that is none is not another one

@@ -69,6 +69,8 @@ def serve(options: ServerOptions) -> None:
         names = ", ".join(config.name for config in server.models.configs()) or "no model"
         grpc = f", gRPC at {server.grpc_address}" if server.grpc_address else ""
         _LOG.info("serving %s at %s%s", names, url_of(server.listener), grpc)
+        if options.enable_page:
+            _LOG.info("web page at %s/", url_of(server.listener))
         with _stopped_by_signals():
             server.run()
 

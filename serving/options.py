@@ -30,6 +30,7 @@ class ServerOptions:
         rest_api_timeout_in_ms: When a REST request is given up, in milliseconds; 0 for never.
         rest_api_num_threads: Requests that are worked on at the same time.
         rest_api_enable_cors_support: Whether web pages of other origins may ask.
+        enable_page: Whether there is a web page to ask with, at `/`.
         max_request_bytes: A larger request is refused; 0 for no limit.
         enable_batching: Whether requests that wait at the same time run as one.
         batching_parameters_file: How; empty for TensorFlow Serving's defaults.
@@ -53,6 +54,7 @@ class ServerOptions:
     rest_api_timeout_in_ms: int = 30_000
     rest_api_num_threads: int = 4 * (os.cpu_count() or 1)
     rest_api_enable_cors_support: bool = False
+    enable_page: bool = True
     max_request_bytes: int = 100 * 1024 * 1024
     enable_batching: bool = False
     batching_parameters_file: str = ""
@@ -178,6 +180,7 @@ def _add_api_flags(add: _Flags) -> None:
         "BOOL",
         "let web pages of other origins ask (CORS)",
     )
+    add("enable_page", _boolean, "BOOL", "serve a web page to ask with, at / and /page/")
     add(
         "max_request_bytes",
         _natural,

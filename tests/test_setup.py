@@ -141,6 +141,8 @@ def test_data_files_travel_with_the_packages(declared: dict[str, Any]):
     for package, file in (
         ("pipeline", "presets/demo.yaml"),
         ("components", "example_schema/schema.pbtxt"),
+        ("serving", "page/index.html"),
+        ("serving", "page/page.js"),
     ):
         matching = [
             path.relative_to(ROOT / package).as_posix()

@@ -264,6 +264,7 @@ class TestStop:
         lines = log.read_text().splitlines()
         assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ INFO ", line) for line in lines)
         assert any("zoo: version 7 is available" in line for line in lines)
+        assert any(line.endswith(f"web page at http://127.0.0.1:{port}/") for line in lines)
 
 
 def answers(client, model="add", status=404):

@@ -305,7 +305,8 @@ class TestUrls:
         response = zoo.get(f"{MODEL}/versions/{number}")
         assert "Failed to convert version" in error_of(response, 400)
 
-    @pytest.mark.parametrize("path", ["/", "/index.html", "/v2/models/zoo", "/v1"])
+    # What else is there: test_side_routes.py, test_page_routes.py.
+    @pytest.mark.parametrize("path", ["/index.html", "/v2/models/zoo", "/v1"])
     def test_outside_the_api(self, zoo, path):
         for method in ("GET", "POST"):
             response = zoo.request(method, path)

@@ -73,6 +73,7 @@ def _started(folder: pathlib.Path) -> Iterator[Server]:
         f"--rest_api_port={rest}",
         f"--port={grpc}",
         "--allow_version_labels_for_unavailable_models=true",
+        "--enable_page=false",  # TensorFlow Serving has none
     ]
     with log.open("w") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
