@@ -15,7 +15,7 @@ import sys
 import warnings
 from typing import Any
 
-from pipeline.argument_types import port
+from pipeline.argument_types import port, share
 from pipeline.index_command import DEFAULT_WORKDIR
 from serving import docker_backend
 
@@ -61,6 +61,19 @@ def add_parser(commands: Any) -> None:
         "model (%(default)s)",
     )
     parser.add_argument(
+        "--request-log",
+        metavar="PREFIX",
+        help="write requests, photos included, and answers to PREFIX-*.tfrecord, for flowersim "
+        "monitor; the embedded backend only",
+    )
+    parser.add_argument(
+        "--request-log-share",
+        type=share,
+        default=1.0,
+        metavar="SHARE",
+        help="share of requests that is logged, above 0 and at most 1 (%(default)s)",
+    )
+    parser.add_argument(
         "--print-command",
         action="store_true",
         help="print the docker command of the docker backend, and do nothing",
@@ -88,7 +101,7 @@ def _serve(options: argparse.Namespace) -> int:
         if _takes_docker(options):
             _serve_with_docker(container)
         else:
-            _serve_embedded(container)
+            _serve_embedded(container, options.request_log or "", options.request_log_share)
     return 0
 
 
@@ -100,6 +113,13 @@ def _takes_docker(options: argparse.Namespace) -> bool:
     """
     if options.backend == "embedded":
         _say("backend embedded, as asked for")
+        return False
+    if options.request_log:
+        if options.backend == "docker":
+            raise docker_backend.DockerError(
+                "--request-log needs the embedded backend: TensorFlow Serving's image logs nothing"
+            )
+        _say("backend embedded, which logs requests")
         return False
     if options.backend == "docker":
         if reason := docker_backend.why_not():
@@ -126,7 +146,9 @@ def _serve_with_docker(container: docker_backend.Container) -> None:
     docker_backend.serve(container)
 
 
-def _serve_embedded(container: docker_backend.Container) -> None:
+def _serve_embedded(
+    container: docker_backend.Container, request_log: str, request_log_share: float
+) -> None:
     # Before TensorFlow is loaded: the terminal is for what the server itself has to say.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", category=FutureWarning)
@@ -145,5 +167,7 @@ def _serve_embedded(container: docker_backend.Container) -> None:
             rest_api_port=container.rest_port,
             port=container.grpc_port,
             monitoring_config_file=str(docker_backend.MONITORING_FILE),
+            request_log_prefix=request_log,
+            request_log_sampling_rate=request_log_share,
         )
     )

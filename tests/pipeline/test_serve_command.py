@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from serving import docker_backend
 from tests.serving import fake_docker
+from tests.serving.conftest import grey_png, similar_folder  # noqa: F401 (a fixture)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -111,6 +113,49 @@ def test_docker_as_asked_for_may_download(serve, free_port):
         "will be at", "--port", free_port, "--backend", "docker", "--image", "an/image:1"
     )
     assert lines[0] == "flowersim: backend docker, as asked for: an/image:1"
+
+
+def test_requests_are_logged(serve, tmp_path, similar_folder):  # noqa: F811
+    """By the embedded server, whatever docker has, and so that the log can be read."""
+    import tensorflow as tf
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    from serving.client import SimilarityClient
+
+    command = serve("waits")
+    shutil.copytree(similar_folder / "12", command.folder / "12")
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    logs = tmp_path / "logs" / "asked"
+    process = command.start(
+        *("--workdir", str(command.folder.parents[1]), "--port", str(port)),
+        *("--request-log", str(logs)),
+    )
+    try:
+        with SimilarityClient(f"http://127.0.0.1:{port}", "roses") as client:
+            client.wait_until_available(60)
+            client.similar(grey_png(100))
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert errors.splitlines()[0] == "flowersim: backend embedded, which logs requests"
+    (file,) = logs.parent.glob("asked-*.tfrecord")
+    (record,) = tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
+    request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+    assert request.inputs["image_bytes"].string_val == [grey_png(100)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["--backend", "docker", "--request-log", "x"], 1, "--request-log needs the embedded"),
+        (["--request-log-share", "0"], 2, "0 is no share above 0 and up to 1"),
+    ],
+)
+def test_logs_that_cannot_be(serve, arguments, status, words):
+    found, _, errors = serve("waits")(*arguments)
+    assert found == status and words in errors and "Traceback" not in errors
 
 
 def test_docker_without_a_daemon_is_an_error_of_one_line(serve):
