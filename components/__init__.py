@@ -5,6 +5,7 @@ from typing import Any
 
 # Artifact types by the name under which Kubeflow's compiler looks for them in this package.
 _ARTIFACTS = {
+    "DriftReport": "components.drift_monitor.artifact",
     "GalleryEdits": "components.gallery_edit.artifact",
     "ImageEmbeddings": "components.image_embedder.artifact",
     "NearDuplicates": "components.leak_check.artifact",

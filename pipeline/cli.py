@@ -10,7 +10,14 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from pipeline import eval_command, index_command, query_command, rollback_command, serve_command
+from pipeline import (
+    eval_command,
+    index_command,
+    monitor_command,
+    query_command,
+    rollback_command,
+    serve_command,
+)
 from pipeline.component_ids import COMPONENT_IDS
 
 DEFAULT_PRESET = "demo"
@@ -126,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     query_command.add_parser(commands)
     index_command.add_parser(commands)
     rollback_command.add_parser(commands)
+    monitor_command.add_parser(commands)
     eval_command.add_parser(commands)
     return parser
 

@@ -163,10 +163,10 @@ class Workplace:
             # Embedding anew is what a rebuild is asked for.
             enable_cache=sources.embeddings is not None,
             beam_args=local_beam_args(run.beam_args),
-            metadata_connection_config=self._metadata(),
+            metadata_connection_config=self.metadata(),
         )
-        self._run(dag, {"ImageEmbedder": images, ADDED_EMBEDDER: len(self.ledger().added)})
-        finished = latest_run(open_store(self._store), name)
+        self.execute(dag, {"ImageEmbedder": images, ADDED_EMBEDDER: len(self.ledger().added)})
+        finished = latest_run(open_store(self.store), name)
         assert finished is not None, "a run that has just finished"
         pushed = finished.outputs["Pusher", "pushed_model"].properties
         if not pushed.get("pushed"):
@@ -201,22 +201,32 @@ class Workplace:
             settings,
             places,
             beam_args=local_beam_args(settings.run.beam_args),
-            metadata_connection_config=self._metadata(),
+            metadata_connection_config=self.metadata(),
         )
         names, options = select(dag, None, "AnomalyGate")
-        self._run(dag, {"TfdsExampleGen": sum(data.split_sizes.values())}, names, options)
-        run = latest_run(open_store(self._store), settings.run.pipeline_name)
+        self.execute(dag, {"TfdsExampleGen": sum(data.split_sizes.values())}, names, options)
+        run = latest_run(open_store(self.store), settings.run.pipeline_name)
         assert run is not None, "a run that has just finished"
         return run.outputs["TfdsExampleGen", "examples"].uri, data.split_sizes
 
-    def _run(
+    def execute(
         self,
         dag: Any,
         images: Mapping[str, int],
         names: list[str] | None = None,
         options: Any = None,
     ) -> None:
-        """Executes a DAG, or the part with these names that the options select."""
+        """Executes a DAG, or the part with these names that the options select.
+
+        Args:
+            dag: The TFX pipeline.
+            images: How many images components work on, by their ids, where that is known.
+            names: Ids of the components that the options select; None for all.
+            options: TFX's run options.
+
+        Raises:
+            RunFailedError: A component failed.
+        """
         from tfx import v1 as tfx
 
         from pipeline.progress import ProgressHandler
@@ -232,22 +242,27 @@ class Workplace:
                 ) from cause
 
     @property
-    def _store(self) -> pathlib.Path:
+    def store(self) -> pathlib.Path:
+        """The ML Metadata store."""
         return self.root / "metadata.sqlite"
 
-    def _metadata(self) -> Any:
+    def metadata(self) -> Any:
+        """How TFX connects to the store."""
         from tfx import v1 as tfx
 
-        return tfx.orchestration.metadata.sqlite_metadata_connection_config(str(self._store))
+        return tfx.orchestration.metadata.sqlite_metadata_connection_config(str(self.store))
 
 
 @contextlib.contextmanager
-def workplace(workdir: pathlib.Path, *, verbose: bool = False) -> Iterator[Workplace]:
+def workplace(
+    workdir: pathlib.Path, *, verbose: bool = False, task: str = "index"
+) -> Iterator[Workplace]:
     """Holds a workdir in which a model is served.
 
     Args:
         workdir: Of the run that pushed it.
         verbose: Print what libraries log in place of writing it to a file.
+        task: First part of the log file's name.
 
     Raises:
         FileNotFoundError: No model was pushed there.
@@ -257,7 +272,7 @@ def workplace(workdir: pathlib.Path, *, verbose: bool = False) -> Iterator[Workp
     root = workdir.expanduser().resolve()
     serving = served_folder(root)
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    log = root / "logs" / f"index-{stamp}.log"
+    log = root / "logs" / f"{task}-{stamp}.log"
     with locked(root), run_log(log, verbose=verbose) as console:
         with console.status("loading TFX"):
             from pipeline.lineage import open_store

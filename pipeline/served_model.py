@@ -28,6 +28,7 @@ class ServedModel:
 
     Attributes:
         version: The newest version.
+        pushed: URI of the PushedModel that it is, or is a copy of.
         sources: What it was indexed from.
         indexer: What was indexed, and how.
         embedder: How the images were embedded.
@@ -37,6 +38,7 @@ class ServedModel:
     """
 
     version: int
+    pushed: str
     sources: IndexSources
     indexer: IndexerConfig
     embedder: EmbedderConfig
@@ -70,7 +72,8 @@ def trace(store: mlmd.MetadataStore, serving: str) -> ServedModel:
             f"no run in this workdir pushed {place}, so what it was made of is not known; "
             "flowersim run pushes a model that can be edited"
         )
-    push = _producer(store, max(pushes, key=lambda artifact: artifact.id))
+    pushed = max(pushes, key=lambda artifact: artifact.id)
+    push = _producer(store, pushed)
     inputs = _inputs(store, push)
     index = _producer(store, inputs["model"])
     indexed = _inputs(store, index)
@@ -94,6 +97,7 @@ def trace(store: mlmd.MetadataStore, serving: str) -> ServedModel:
         check = ServingCheckConfig(**json.loads(config))
     return ServedModel(
         version=versions[-1],
+        pushed=pushed.uri,
         sources=sources,
         indexer=IndexerConfig(**json.loads(_text(index, "config"))),
         embedder=EmbedderConfig(tuple(embedder["splits"]), embedder["thumbnail_size"]),

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from pipeline.monitoring_settings import MonitoringSettings
 from pipeline.serving_check_settings import ServingCheckSettings
 from pipeline.settings_section import Probability, Section, Share
 from pipeline.training_settings import ModelSettings, TrainingSettings
@@ -250,6 +251,7 @@ class Settings(Section):
     gallery: GallerySettings = GallerySettings()
     serving: ServingSettings = ServingSettings()
     serving_check: ServingCheckSettings = ServingCheckSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
     run: RunSettings = RunSettings()
 
     @property

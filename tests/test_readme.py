@@ -36,7 +36,7 @@ def test_the_command_line_accepts(command: str) -> None:
     options = _parser().parse_args(words)
     if hasattr(options, "overrides"):
         replaced = [item.replace("=NAME", "=mnist") for item in options.overrides]
-        load_settings(options.preset or "demo", replaced)
+        load_settings(getattr(options, "preset", None) or "demo", replaced)
 
 
 @pytest.mark.parametrize("command", MAKE)

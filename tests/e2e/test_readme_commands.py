@@ -7,6 +7,7 @@ server on a free port. `NOT_EXECUTED` says which are not, and why.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -18,12 +19,15 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+
+from tests.serving.page.conftest import browser, visit  # noqa: F401 (fixtures)
 
 pytestmark = pytest.mark.e2e
 
@@ -51,6 +55,8 @@ EXECUTED = {
     ".venv/bin/flowersim index list",
     ".venv/bin/flowersim index rebuild",
     ".venv/bin/flowersim index remove fern/1.jpg --purge",
+    ".venv/bin/flowersim monitor LOGS",
+    ".venv/bin/flowersim monitor LOGS --retrain",
     ".venv/bin/flowersim rollback",
     ".venv/bin/flowersim rollback --release",
     ".venv/bin/flowersim run --to Transform",
@@ -64,8 +70,9 @@ def _readme() -> str:
 
 
 def _commands() -> set[str]:
-    blocks = re.findall(r"^```\n(.*?)^```", _readme(), re.MULTILINE | re.DOTALL)
-    lines = [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", _readme(), re.MULTILINE | re.DOTALL)
+    shell = [block for kind, block in blocks if not kind]
+    lines = [line.partition("#")[0].strip() for block in shell for line in block.splitlines()]
     return {line for line in lines if re.match(r"(make|\.venv/bin/flowersim) ", line)}
 
 
@@ -177,6 +184,21 @@ def test_a_pushed_model_on_a_split(home: pathlib.Path) -> None:
     assert printed.splitlines()[1] == "6 queries, 6 images searched"
 
 
+@pytest.mark.parametrize("command", ["monitor LOGS", "monitor LOGS --retrain"])
+def test_what_is_asked_about(
+    home: pathlib.Path, make_photo: Callable[..., bytes], command: str
+) -> None:
+    from benchmarks.drift_monitor import logged
+
+    if not list(home.glob("LOGS-*")):
+        with logged(home / "runs/demo/serving/flowers", home / "LOGS") as client:
+            for index in range(3):
+                client.similar(make_photo(700 + index))
+    printed = _shell(f".venv/bin/flowersim {command}", home)
+    assert "examined  3 different photos" in printed
+    assert "3 different photos could be examined, and monitoring.min_photos is 100" in printed
+
+
 def test_the_gallery_is_changed(home: pathlib.Path, make_photo: Callable[..., bytes]) -> None:
     for index in range(2):
         photo = home / "NEW" / "fern" / f"{index}.jpg"
@@ -273,11 +295,16 @@ def _served(home: pathlib.Path) -> Iterator[str]:
         server.communicate(timeout=30)
 
 
-def test_serve_query_and_curl(home: pathlib.Path) -> None:
+def _a_gallery_image(home: pathlib.Path) -> tuple[str, str, bytes]:
+    """Id, class name and encoded bytes."""
     from pipeline.sample_query import first_image
 
     (dataset,) = (home / "runs/demo/data/synthetic_flowers").glob("*/*/dataset_info.json")
-    identity, class_name, image = first_image(str(dataset.parent), "train")
+    return first_image(str(dataset.parent), "train")
+
+
+def test_serve_query_and_curl(home: pathlib.Path) -> None:
+    identity, class_name, image = _a_gallery_image(home)
     # As large as a camera's photos are, which is more than a shell's argument may hold.
     padding = PngInfo()
     padding.add_text("padding", "x" * 3_000_000)
@@ -295,3 +322,39 @@ def test_serve_query_and_curl(home: pathlib.Path) -> None:
             # curl's own progress follows the answer.
             (prediction,) = json.JSONDecoder().raw_decode(answer)[0]["predictions"]
             assert prediction["neighbour_ids"][0] == identity
+
+
+def test_page_client_and_query_agree(
+    home: pathlib.Path,
+    visit: Callable[..., Any],  # noqa: F811
+) -> None:
+    """A person, a program and a script ask the pushed model the same, each in their own way."""
+    from serving.client import SimilarityClient
+    from tests.serving.page.driving import answered, choose, wait_until
+
+    identity, class_name, image = _a_gallery_image(home)
+    (home / "ASKED.jpg").write_bytes(image)
+    with _served(home) as url:
+        with SimilarityClient(url) as client:
+            found = client.similar(image)
+            assert (found[0].id, found[0].class_name) == (identity, class_name)
+            thumbnails = client.thumbnails([neighbour.id for neighbour in found])
+            version = client.metadata().version
+        query = f".venv/bin/flowersim query ASKED.jpg --json --k {len(found)} --url {url}"
+        (line,) = [line for line in _shell(query, home).splitlines() if line.startswith("{")]
+        answer = json.loads(line)
+        assert answer["neighbours"] == [dataclasses.asdict(neighbour) for neighbour in found]
+        page = visit(url)
+        wait_until(page, "ready")
+        choose(page, ("ASKED.jpg", image))
+        shown = answered(page, "ASKED.jpg")
+        assert [(tile["id"], tile["score"]) for tile in shown] == [
+            (neighbour.id, f"{neighbour.score:.2f}") for neighbour in found[: len(shown)]
+        ]
+        assert page.locator("#version").text_content() == f"version {version}"
+        page.wait_for_function("document.querySelectorAll('.tile img').length > 0")
+        first = page.locator(".tile img").first
+        first.evaluate("image => image.decode()")
+        with Image.open(io.BytesIO(thumbnails[0])) as thumbnail:
+            size = first.evaluate("image => [image.naturalWidth, image.naturalHeight]")
+            assert tuple(size) == thumbnail.size

@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from pipeline.monitoring_settings import MonitoringSettings
 from pipeline.settings import (
     DivisionSettings,
     EvaluationSettings,
@@ -86,6 +87,7 @@ def test_bounds_in_words_are_the_bounds_that_hold(key: str):
     fitting: dict[type[BaseModel], dict[str, float]] = {
         DivisionSettings: {"validation_share": 0.0, "test_share": 0.0},
         TrainingSettings: {"batch_size": 4096, "epochs": 10000},
+        MonitoringSettings: {"min_photos": 20, "max_photos": 100_000},
     }
     others = fitting.get(owner, {})
 
