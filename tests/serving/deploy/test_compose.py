@@ -118,16 +118,15 @@ def test_flags_that_its_heading_names():
     named = set(re.findall(r"^#   ([A-Z_]+(?:, [A-Z_]+)*) ", text, re.MULTILINE))
     used = set(re.findall(r"\$\{(\w+):-", text))
     listed = {name for names in named for name in names.split(", ")}
-    assert used - {"PROMETHEUS_VERSION", "PROMETHEUS_PORT", "GRAFANA_VERSION", "GRAFANA_PORT"} == (
-        listed
-    )
+    of_tools = {f"{tool}_VERSION" for tool in ("PROMETHEUS", "GRAFANA", "NODE_EXPORTER")}
+    assert used - of_tools - {"PROMETHEUS_PORT", "GRAFANA_PORT"} == listed
 
 
 def test_ports_are_bound_to_the_loopback_address():
     options = parse_flags(compose_flags())
     inside = {"serving": {options.rest_api_port, options.port}, "prometheus": {9090}}
     for name, service in SERVICES.items():
-        ports = [port.rsplit(":", 2) for port in service["ports"]]
+        ports = [port.rsplit(":", 2) for port in service.get("ports", [])]
         assert all(ipaddress.ip_address(host).is_loopback for host, _, _ in ports)
         if name in inside:
             assert {int(port) for _, _, port in ports} == inside[name]
@@ -137,16 +136,29 @@ def test_ports_are_bound_to_the_loopback_address():
 
 def test_prometheus_asks_where_metrics_are():
     (prometheus,) = documents(DEPLOY / "monitoring" / "prometheus.yml")
-    (job,) = prometheus["scrape_configs"]
+    job, drift = prometheus["scrape_configs"]
     assert job["metrics_path"] == monitoring_config.parse(
         (CONFIG / "monitoring.config").read_text("utf-8")
     )
     port = parse_flags(compose_flags()).rest_api_port
     assert job["static_configs"] == [{"targets": [f"serving:{port}"]}]
+    assert drift["static_configs"] == [{"targets": ["node-exporter:9100"]}]
+    assert "metrics_path" not in drift  # /metrics, as node_exporter has it
     assert set(prometheus["rule_files"]) <= mounts(SERVICES["prometheus"]).keys()
     flags = dict(flag.split("=") for flag in SERVICES["prometheus"]["command"])
     assert mounts(SERVICES["prometheus"])[flags["--config.file"]] == "./monitoring/prometheus.yml"
     assert mounts(SERVICES["prometheus"])[flags["--storage.tsdb.path"]] == "prometheus"
+
+
+def test_what_monitor_writes_is_read():
+    exporter = SERVICES["node-exporter"]
+    folder = mounts(exporter)["/metrics"]
+    assert "--collector.textfile.directory=/metrics" in exporter["command"]
+    docs = (ROOT / "docs" / "monitoring.md").read_text("utf-8")
+    assert f"--prometheus serving/deploy/{folder.removeprefix('./')}/flowersim.prom" in docs
+    assert mounts(compose({"FLOWERSIM_METRICS": "/a"})["services"]["node-exporter"]) == {
+        "/metrics": "/a"
+    }
 
 
 def test_grafana_finds_prometheus_and_the_dashboards():
