@@ -22,9 +22,8 @@ from pipeline.cli import main
 from pipeline.local_runner import run
 from pipeline.sample_query import stored_images
 from pipeline.settings_loader import load_settings
-from serving.client import SimilarityClient
+from serving.client import Neighbour, SimilarityClient
 from serving.model_server import ServerOptions, running_server
-from serving.neighbours import Neighbour
 
 # Minutes of whole runs: for `make test-all`.
 pytestmark = [pytest.mark.e2e, pytest.mark.extended]
