@@ -26,7 +26,7 @@ def add_parser(commands: Any) -> None:
         nargs="+",
         type=pathlib.Path,
         metavar="LOGS",
-        help="what was given to a server as --request_log_prefix; or a file, or a folder of "
+        help="what was given to flowersim serve as --request-log; or a file, or a folder of "
         "*.tfrecord",
     )
     parser.add_argument(

@@ -75,13 +75,14 @@ def _query(options: argparse.Namespace) -> int:
 
     from pipeline.query_output import JsonLines, Tables
     from pipeline.query_photos import find_photos
+    from pipeline.query_thumbnails import Thumbnails
     from serving.client import (
         ClientError,
         ServerUnavailableError,
         SimilarityClient,
     )
 
-    photos = list(find_photos(options.photos, options.timeout))
+    photos = find_photos(options.photos, options.timeout)
     bad = 0
     try:
         client = SimilarityClient(options.url, options.model_name, options.timeout)
@@ -91,14 +92,14 @@ def _query(options: argparse.Namespace) -> int:
         if options.html:
             from pipeline.query_sheet import Sheet
 
-            output: Any = Sheet(options.html, client)
+            output: Any = Sheet(options.html, Thumbnails(client))
         elif options.json:
             output = JsonLines(sys.stdout)
         else:
             from pipeline.query_pictures import painter
 
             console = Console(highlight=False)
-            output = Tables(console, painter(options.pictures, console), client)
+            output = Tables(console, painter(options.pictures, console), Thumbnails(client))
         for photo in _told(photos, quiet=not options.html):
             try:
                 image = photo.read()

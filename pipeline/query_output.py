@@ -17,7 +17,8 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from pipeline.query_pictures import Painter
-    from serving.client import Neighbour, SimilarityClient
+    from pipeline.query_thumbnails import Thumbnails
+    from serving.client import Neighbour
 
 
 def print_neighbours(title: str, neighbours: Sequence[Neighbour], console: Console) -> None:
@@ -52,14 +53,14 @@ class JsonLines:
 class Tables:
     """Prints a table for each photo, and its neighbours' thumbnails where the terminal can."""
 
-    def __init__(self, console: Console, painter: Painter | None, client: SimilarityClient) -> None:
-        self._console, self._painter, self._client = console, painter, client
+    def __init__(self, console: Console, painter: Painter | None, thumbnails: Thumbnails) -> None:
+        self._console, self._painter, self._thumbnails = console, painter, thumbnails
 
     def add(self, name: str, image: bytes, neighbours: Sequence[Neighbour]) -> None:
         """Prints one photo's neighbours."""
         self._console.print(name, soft_wrap=True, markup=False)
-        if self._painter is not None:
-            self._draw(self._painter, image, neighbours)
+        if self._painter is not None and (found := self._thumbnails.of(neighbours)) is not None:
+            self._painter.draw(image, neighbours, found)
         self._console.print(_table(neighbours))
 
     def failed(self, name: str, reason: str) -> None:
@@ -68,17 +69,6 @@ class Tables:
 
     def close(self) -> None:
         """Nothing is left to be done."""
-
-    def _draw(self, painter: Painter, image: bytes, neighbours: Sequence[Neighbour]) -> None:
-        from serving.client import RequestError
-
-        try:
-            thumbnails = self._client.thumbnails([found.id for found in neighbours])
-        except RequestError as error:
-            print(f"flowersim: no pictures: {error}", file=sys.stderr)
-            self._painter = None
-            return
-        painter.draw(image, neighbours, thumbnails)
 
 
 def _table(neighbours: Sequence[Neighbour]) -> Table:

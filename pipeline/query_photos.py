@@ -7,7 +7,7 @@ import functools
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 STANDARD_INPUT = "-"
 # More than any camera's photo, and less than a model server takes in a request.
@@ -27,7 +27,7 @@ class Photo:
     read: Callable[[], bytes]
 
 
-def find_photos(places: Sequence[str], timeout: float) -> Iterator[Photo]:
+def find_photos(places: Sequence[str], timeout: float) -> list[Photo]:
     """The photos at some places, in their order, those of a folder by name.
 
     Args:
@@ -49,7 +49,7 @@ def find_photos(places: Sequence[str], timeout: float) -> Iterator[Photo]:
             found.append(_file(pathlib.Path(place)))
         else:
             raise FileNotFoundError(f"{place} does not exist")
-    return iter(found)
+    return found
 
 
 def _file(path: pathlib.Path) -> Photo:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageOps
 
 if TYPE_CHECKING:
-    from serving.client import Neighbour, SimilarityClient
+    from pipeline.query_thumbnails import Thumbnails
+    from serving.client import Neighbour
 
 _SIDE = 192
 _STYLE = """
@@ -41,25 +42,21 @@ class Sheet:
 
     Args:
         path: The file.
-        client: Gives the thumbnails.
+        thumbnails: Those of the model.
 
     Raises:
         OSError: There is no folder for the file.
     """
 
-    def __init__(self, path: pathlib.Path, client: SimilarityClient) -> None:
+    def __init__(self, path: pathlib.Path, thumbnails: Thumbnails) -> None:
         if not path.parent.is_dir():
             raise FileNotFoundError(f"{path.parent}, where the page is to be written, is no folder")
-        self._path, self._client = path, client
+        self._path, self._thumbnails = path, thumbnails
         self._sections: list[str] = []
 
     def add(self, name: str, image: bytes, neighbours: Sequence[Neighbour]) -> None:
-        """Adds a photo and its neighbours, with their thumbnails.
-
-        Raises:
-            serving.client.ClientError: The server does not give the thumbnails.
-        """
-        thumbnails = self._client.thumbnails([found.id for found in neighbours])
+        """Adds a photo and its neighbours, with their thumbnails where the model has any."""
+        thumbnails = self._thumbnails.of(neighbours) or [b""] * len(neighbours)
         items = "\n".join(
             _found(found, thumbnail)
             for found, thumbnail in zip(neighbours, thumbnails, strict=True)
@@ -93,9 +90,9 @@ class Sheet:
 
 def _found(found: Neighbour, thumbnail: bytes) -> str:
     kind, words = ("match", "match") if found.is_match else ("other", "no match")
+    picture = f'<img src="{_source(thumbnail)}" alt="">' if thumbnail else ""
     return (
-        f'<li class="{kind}"><figure><img src="{_source(thumbnail)}" '
-        f'alt="{html.escape(found.class_name)}"><figcaption>{html.escape(found.class_name)}<br>'
+        f'<li class="{kind}"><figure>{picture}<figcaption>{html.escape(found.class_name)}<br>'
         f'{found.score:.4f}, {words}<br><span class="id">{html.escape(found.id)}</span>'
         "</figcaption></figure></li>"
     )

@@ -35,7 +35,7 @@ def find_logs(places: Iterable[str | os.PathLike[str]]) -> list[str]:
     """Lists the files of request logs.
 
     Args:
-        places: Each a file, a folder of files `*.tfrecord`, or what `--request_log_prefix` was:
+        places: Each a file, a folder of files `*.tfrecord`, or the server's prefix:
             the beginning that `PREFIX-*.tfrecord` have in common.
 
     Returns:
@@ -56,7 +56,7 @@ def find_logs(places: Iterable[str | os.PathLike[str]]) -> list[str]:
         if not files:
             what = "no file *" if os.path.isdir(path) else "no file, no folder, and no file with -*"
             raise FileNotFoundError(
-                f"{place}: {what}{SUFFIX} there; a server writes them with --request_log_prefix"
+                f"{place}: {what}{SUFFIX} there; flowersim serve --request-log writes them"
             )
         found.update(files)
     return sorted(found)

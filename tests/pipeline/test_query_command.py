@@ -177,7 +177,7 @@ def test_pictures_in_blocks(url: str, photos: pathlib.Path) -> None:
         ({"TERM_PROGRAM": "ghostty"}, "kitty"),
         ({"TERM_PROGRAM": "iTerm.app"}, "iterm2"),
         ({"TERM_PROGRAM": "WezTerm"}, "iterm2"),
-        ({"TERM_PROGRAM": "WezTerm", "TMUX": "/tmp/tmux"}, "blocks"),
+        ({"TERM_PROGRAM": "WezTerm", "TMUX": "socket,1,0"}, "blocks"),
         ({"TERM": "tmux-256color", "KITTY_WINDOW_ID": "1"}, "blocks"),
         ({}, "blocks"),
     ],
@@ -218,11 +218,20 @@ def test_terminal_protocols(way: str, pattern: str) -> None:
     assert drawn.getpixel((114, 56))[3] == 0  # type: ignore[index]
 
 
-def test_a_model_without_thumbnails(zoo_like: str, photos: pathlib.Path) -> None:
+def test_a_model_without_thumbnails(
+    zoo_like: str, photos: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
     done = query(photos, "--url", zoo_like, "--k", 1, "--pictures", "always")
     assert done.returncode == 0
     # Once, not for each photo.
     assert done.stderr.count("no pictures") == 1 and "▀" not in done.stdout
+    sheet = tmp_path / "sheet.html"
+    done = query(photos, "--url", zoo_like, "--k", 1, "--html", sheet)
+    assert done.returncode == 0 and done.stderr.count("no pictures") == 1
+    page = Images()
+    page.feed(sheet.read_text("utf-8"))
+    # What was asked is shown, and what was found told.
+    assert len(page.pictures) == 2 and "id-0" in page.words and "id-2" in page.words
 
 
 @pytest.fixture

@@ -15,31 +15,11 @@ from components.similarity_indexer.servable import SimilarityModel, save
 from retrieval.cells import class_cells
 from retrieval.rows import unit_rows
 from retrieval.tf_routed_search import RoutedGallery
+from tests.components.number_images import NumberImages
 
 DIM = 4
 THRESHOLD = 0.95
 CLASSES = 6
-
-
-class Numbers(tf.Module):
-    """Embeds "images" that are DIM numbers in text form; others are refused."""
-
-    def _read(self, values: tf.Tensor) -> tf.Tensor:
-        numbers = tf.strings.to_number(tf.strings.split(values).to_tensor(shape=[None, DIM]))
-        return tf.math.l2_normalize(numbers, axis=1)
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def embed_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"embedding": self._read(image_bytes)}
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def embed_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"embedding": self._read(examples)}
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def classify_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        scores = tf.nn.softmax(self._read(image_bytes))
-        return {"class_names": tf.fill(tf.shape(scores), "x"), "scores": scores}
 
 
 def draw(rng: np.random.Generator, count: int, centres: Any = None) -> np.ndarray:
@@ -114,7 +94,7 @@ def images_of(split: str, rows: np.ndarray) -> records.EmbeddedImages:
 def served_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The same gallery, "gallery-NNNN", served with an exact and a routed search."""
     folder = tmp_path_factory.mktemp("served")
-    tf.saved_model.save(Numbers(), str(folder / "trained"))
+    tf.saved_model.save(NumberImages(DIM), str(folder / "trained"))
     images = images_of("gallery", draw(np.random.default_rng(1), 120))
     rows = unit_rows(images.embeddings)
     routed = RoutedGallery(rows, class_cells(rows, images.labels, bounds=(1, 40)), probes=1)

@@ -47,7 +47,7 @@ def test_a_prefix_with_special_characters(tmp_path: pathlib.Path):
 @pytest.mark.parametrize("place", ["nothing", "empty"])
 def test_nothing_there(tmp_path: pathlib.Path, place: str):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match=f"{place}: no file.* --request_log_prefix"):
+    with pytest.raises(FileNotFoundError, match=f"{place}: no file.* --request-log"):
         find_logs([tmp_path / place])
 
 

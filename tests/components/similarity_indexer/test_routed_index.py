@@ -15,29 +15,9 @@ from components.image_embedder import records
 from components.image_embedder.artifact import ImageEmbeddings
 from components.similarity_indexer.executor import Executor, IndexerConfig
 from retrieval import search
+from tests.components.number_images import NumberImages
 
 SIZE, DIM, CLASSES, K = 240, 16, 12, 7
-
-
-class Numbers(tf.Module):
-    """Embeds "images" that are numbers in text form."""
-
-    def _read(self, values: tf.Tensor) -> tf.Tensor:
-        numbers = tf.strings.to_number(tf.strings.split(values).to_tensor(shape=[None, DIM]))
-        return tf.math.l2_normalize(numbers, axis=1)
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def embed_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"embedding": self._read(image_bytes)}
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def embed_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"embedding": self._read(examples)}
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def classify_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        scores = tf.nn.softmax(self._read(image_bytes))
-        return {"class_names": tf.fill(tf.shape(scores), "x"), "scores": scores}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +34,7 @@ def inputs(rows: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     folder: pathlib.Path = tmp_path_factory.mktemp("inputs")
     model = tfx.types.standard_artifacts.Model()
     model.uri = str(folder / "model")
-    tf.saved_model.save(Numbers(), str(folder / "model" / "Format-Serving"))
+    tf.saved_model.save(NumberImages(DIM), str(folder / "model" / "Format-Serving"))
     embeddings = ImageEmbeddings()
     embeddings.uri = str(folder / "embeddings")
     for split, start in (("train", 0), ("validation", 2 * SIZE // 3)):

@@ -13,27 +13,7 @@ from components.similarity_indexer.servable import SimilarityModel, save
 from retrieval.cells import class_cells
 from retrieval.rows import unit_rows
 from retrieval.tf_routed_search import RoutedGallery
-
-
-class Floats(tf.Module):
-    """Embeds "images" that are two numbers in text form, such as b"1.0 0.5"."""
-
-    def _read(self, values: tf.Tensor) -> tf.Tensor:
-        numbers = tf.strings.to_number(tf.strings.split(values).to_tensor(shape=[None, 2]))
-        return tf.math.l2_normalize(numbers, axis=1)
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def embed_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"embedding": self._read(image_bytes)}
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def embed_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"embedding": self._read(examples)}
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def classify_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        scores = tf.nn.softmax(self._read(image_bytes))
-        return {"class_names": tf.fill(tf.shape(scores), "x"), "scores": scores}
+from tests.components.number_images import NumberImages
 
 
 def gallery(embeddings: list[list[float]], labels: list[int]) -> EmbeddedImages:
@@ -51,7 +31,7 @@ def gallery(embeddings: list[list[float]], labels: list[int]) -> EmbeddedImages:
 @pytest.fixture(scope="module", params=["exact", "routed"])
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict:
     folder: pathlib.Path = tmp_path_factory.mktemp("models")
-    tf.saved_model.save(Floats(), str(folder / "trained"))
+    tf.saved_model.save(NumberImages(2), str(folder / "trained"))
     images = gallery([[1, 0], [0, 1], [1, 1]], [7, 8, 7])
     searched = None
     if request.param == "routed":
