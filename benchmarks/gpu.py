@@ -3,8 +3,9 @@
 Prints one JSON line for each batch size: images a second of a jit-compiled training step (network,
 joint loss, gradients, AdamW) on images that lie on the device, model FLOP utilisation, and the
 share of the step that the center loss takes (the same step without it, turn about). FLOPs are those
-XLA counts for the compiled step; the peak is the device's dense rate in bfloat16, see `PEAK`, or
-`--peak-tflops`. Unlike the presets, every block is trained, and with Keras's own AdamW.
+XLA counts for the step as a CPU would do it: on a GPU it does not see into cuDNN's convolutions.
+The peak is the device's dense rate in bfloat16, see `PEAK`, or `--peak-tflops`. Unlike the presets,
+every block is trained, and with Keras's own AdamW.
 
 It needs keras, jax and numpy, and this checkout on the path:
 
@@ -146,7 +147,11 @@ def _step(
         for group in (model.trainable_variables, others, optimizer.variables)
     ]
     compiled = step.lower(*held, images, labels).compile()
-    costs: Any = compiled.cost_analysis()  # of older JAX a list of one
+    shapes = jax.tree.map(
+        lambda array: jax.ShapeDtypeStruct(array.shape, array.dtype), (*held, images, labels)
+    )
+    with jax.default_device(jax.devices("cpu")[0]):
+        costs: Any = step.lower(*shapes).cost_analysis()  # of older JAX a list of one
     flops = (costs[0] if isinstance(costs, list) else costs)["flops"]
 
     def timed() -> float:

@@ -36,6 +36,21 @@ def share(text: str) -> float:
     return value
 
 
+def per_cent(text: str) -> int:
+    """A whole number from 0 to 100."""
+    if not text.isdecimal() or int(text) > 100:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 0 to 100")
+    return int(text)
+
+
+def part(text: str) -> float:
+    """A share from 0 to 1."""
+    value = _number(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share from 0 to 1")
+    return value
+
+
 def _number(text: str) -> float:
     try:
         return float(text)

@@ -11,12 +11,19 @@ import sys
 from collections.abc import Sequence
 
 from pipeline import (
+    compile_command,
+    embed_command,
+    endpoint_command,
     eval_command,
+    execute_command,
     index_command,
+    jobs_command,
     monitor_command,
     query_command,
     rollback_command,
+    schedules_command,
     serve_command,
+    submit_command,
 )
 from pipeline.component_ids import COMPONENT_IDS
 
@@ -50,6 +57,10 @@ def _is_expected(error: Exception) -> bool:
     from pipeline.embedding_file import EmbeddingFileError
     from pipeline.local_runner import RunFailedError
     from pipeline.prepare import PrepareError
+    from pipeline.spec_executor.errors import SpecExecutorError
+    from pipeline.submission.errors import SubmissionError
+    from pipeline.submission.kubeflow_errors import KubeflowError
+    from pipeline.vertex_ai.errors import VertexError
     from pipeline.workdir_lock import WorkdirBusyError
     from serving.client import ClientError
 
@@ -61,6 +72,10 @@ def _is_expected(error: Exception) -> bool:
         EmbeddingFileError,
         GalleryError,
         RollbackError,
+        SubmissionError,
+        KubeflowError,
+        VertexError,
+        SpecExecutorError,
         OSError,
     )
     return isinstance(error, expected)
@@ -116,7 +131,15 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(prepare)
     _add_workdir(prepare)
     _add_verbose(prepare)
+    prepare.add_argument(
+        "--stage",
+        action="store_true",
+        help="also copy the dataset, its schema and the gallery's ledger to "
+        "deployment.pipeline_root, for the steps of a compiled pipeline",
+    )
     prepare.set_defaults(command=_prepare)
+
+    compile_command.add_parser(commands, _add_settings, _add_workdir, _add_verbose)
 
     settings = commands.add_parser(
         "settings", help="list every setting with its value, range, default and meaning"
@@ -135,6 +158,12 @@ def _parser() -> argparse.ArgumentParser:
     rollback_command.add_parser(commands)
     monitor_command.add_parser(commands)
     eval_command.add_parser(commands)
+    execute_command.add_parser(commands)
+    submit_command.add_parser(commands)
+    jobs_command.add_parser(commands)
+    schedules_command.add_parser(commands)
+    embed_command.add_parser(commands)
+    endpoint_command.add_parser(commands)
     return parser
 
 
@@ -211,10 +240,21 @@ def _prepare(options: argparse.Namespace) -> int:
     settings = load_settings(options.preset, options.overrides)
     workdir = _workdir(options).resolve()
     workdir.mkdir(parents=True, exist_ok=True)
+    staged = None
     with locked(workdir), run_log(workdir / "logs" / "prepare.log", verbose=options.verbose):
+        if options.stage:
+            from pipeline.deployment.places import root
+            from pipeline.deployment.staging import stage
+
+            staged = root(settings)
         data = prepare(settings.data, workdir)
+        place = stage(staged, data, str(workdir)) if staged else None
     sizes = ", ".join(f"{count} {split}" for split, count in data.split_sizes.items())
     print(f"{data.folder}: {len(data.class_names)} classes; {sizes}")
+    if place:
+        print(f"staged: {place.folder}")
+        if place.ledger:
+            print(f"        {place.ledger.folder}")
     return 0
 
 

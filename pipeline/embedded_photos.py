@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import pathlib
 from collections.abc import Callable, Sequence
 
@@ -23,11 +24,35 @@ _NAMED = 3
 Embed = Callable[[Sequence[bytes]], np.ndarray]
 
 
-def load_embed(model: pathlib.Path) -> Embed:
+def version_folder(model: str | os.PathLike[str]) -> str:
+    """Finds the version that is meant.
+
+    Args:
+        model: The folder of a version, or that of several, the newest of which is taken; also a
+            URL that TensorFlow reads.
+
+    Raises:
+        EmbeddingFileError: There is no model.
+    """
+    folder = str(model).rstrip("/")
+    import tensorflow as tf
+
+    try:
+        if tf.io.gfile.exists(f"{folder}/{SAVED_MODEL_FILE}"):
+            return folder
+        found = version_folders.find(folder) if tf.io.gfile.isdir(folder) else {}
+    except tf.errors.OpError as error:
+        raise EmbeddingFileError(f"{model} cannot be read: {error.message}") from error
+    if not found:
+        raise EmbeddingFileError(f"{model} is neither a pushed model nor a folder of versions")
+    return found[max(found)]
+
+
+def load_embed(model: str | os.PathLike[str]) -> Embed:
     """Loads a pushed model.
 
     Args:
-        model: The folder of a version, or that of several, the newest of which is taken.
+        model: See `version_folder`.
 
     Returns:
         What makes embeddings, float32 [B, D], of the bytes of B photos; it raises
@@ -36,15 +61,10 @@ def load_embed(model: pathlib.Path) -> Embed:
     Raises:
         EmbeddingFileError: There is no model, or it has no signature `embed`.
     """
-    folder = model
-    if not (model / SAVED_MODEL_FILE).exists():
-        found = version_folders.find(str(model)) if model.is_dir() else {}
-        if not found:
-            raise EmbeddingFileError(f"{model} is neither a pushed model nor a folder of versions")
-        folder = pathlib.Path(found[max(found)])
     import tensorflow as tf
 
-    loaded = tf.saved_model.load(str(folder))
+    folder = version_folder(model)
+    loaded = tf.saved_model.load(folder)
     if "embed" not in loaded.signatures:
         held = ", ".join(sorted(loaded.signatures)) or "none"
         raise EmbeddingFileError(f"{folder} has no signature embed, but {held}")

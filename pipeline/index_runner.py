@@ -19,7 +19,9 @@ from rich.console import Console
 from components.gallery_edit import ledger as gallery_ledger
 from components.gallery_edit.ledger import GalleryError, Ledger
 from pipeline.local_runner import RunFailedError, explain, local_beam_args
+from pipeline.metadata_store import connection_config, is_empty, open_store
 from pipeline.run_log import run_log
+from pipeline.saved_settings import saved_metadata
 from pipeline.settings import RunSettings, Settings
 from pipeline.workdir_layout import ledger_folder, served_folder
 from pipeline.workdir_lock import locked
@@ -55,6 +57,8 @@ class Workplace:
         served: What is served, and what it was made of.
         console: What the user sees.
         log: What libraries have to say.
+        metadata: How TFX connects to the ML Metadata store.
+        store: That store.
     """
 
     root: pathlib.Path
@@ -62,6 +66,8 @@ class Workplace:
     served: ServedModel
     console: Console
     log: pathlib.Path
+    metadata: Any
+    store: Any
 
     @property
     def ledger_folder(self) -> pathlib.Path:
@@ -144,7 +150,7 @@ class Workplace:
         from components.pusher.versions import newest_digest
         from pipeline.gallery_nodes import ADDED_EMBEDDER, ledger_in
         from pipeline.index_pipeline import SUFFIX, IndexPlaces, create_index_pipeline
-        from pipeline.lineage import latest_run, open_store
+        from pipeline.lineage import latest_run
 
         run = run or RunSettings()
         name = f"{self.served.pipeline_name}{SUFFIX}"
@@ -163,10 +169,10 @@ class Workplace:
             # Embedding anew is what a rebuild is asked for.
             enable_cache=sources.embeddings is not None,
             beam_args=local_beam_args(run.beam_args),
-            metadata_connection_config=self.metadata(),
+            metadata_connection_config=self.metadata,
         )
         self.execute(dag, {"ImageEmbedder": images, ADDED_EMBEDDER: len(self.ledger().added)})
-        finished = latest_run(open_store(self.store), name)
+        finished = latest_run(self.store, name)
         assert finished is not None, "a run that has just finished"
         pushed = finished.outputs["Pusher", "pushed_model"].properties
         if not pushed.get("pushed"):
@@ -184,7 +190,7 @@ class Workplace:
 
     def _ingest(self, settings: Settings) -> tuple[str, Mapping[str, int]]:
         """Brings in the data as a run does: the URI of the examples, and images by split."""
-        from pipeline.lineage import latest_run, open_store
+        from pipeline.lineage import latest_run
         from pipeline.partial_run import select
         from pipeline.pipeline import create_pipeline, places_in
         from pipeline.prepare import prepare
@@ -201,11 +207,11 @@ class Workplace:
             settings,
             places,
             beam_args=local_beam_args(settings.run.beam_args),
-            metadata_connection_config=self.metadata(),
+            metadata_connection_config=self.metadata,
         )
         names, options = select(dag, None, "AnomalyGate")
         self.execute(dag, {"TfdsExampleGen": sum(data.split_sizes.values())}, names, options)
-        run = latest_run(open_store(self.store), settings.run.pipeline_name)
+        run = latest_run(self.store, settings.run.pipeline_name)
         assert run is not None, "a run that has just finished"
         return run.outputs["TfdsExampleGen", "examples"].uri, data.split_sizes
 
@@ -241,17 +247,6 @@ class Workplace:
                     explain(component, cause, self.log, cached=dag.enable_cache)
                 ) from cause
 
-    @property
-    def store(self) -> pathlib.Path:
-        """The ML Metadata store."""
-        return self.root / "metadata.sqlite"
-
-    def metadata(self) -> Any:
-        """How TFX connects to the store."""
-        from tfx import v1 as tfx
-
-        return tfx.orchestration.metadata.sqlite_metadata_connection_config(str(self.store))
-
 
 @contextlib.contextmanager
 def workplace(
@@ -275,11 +270,13 @@ def workplace(
     log = root / "logs" / f"{task}-{stamp}.log"
     with locked(root), run_log(log, verbose=verbose) as console:
         with console.status("loading TFX"):
-            from pipeline.lineage import open_store
             from pipeline.served_model import trace
-        if not (root / "metadata.sqlite").is_file():
+        url = saved_metadata(root)
+        if is_empty(root, url):
             raise FileNotFoundError(f"{root / 'metadata.sqlite'} is gone, and with it what was run")
-        served = trace(open_store(root / "metadata.sqlite"), str(serving))
-        yield Workplace(root, serving, served, console, log)
+        metadata = connection_config(root, url)
+        store = open_store(metadata)
+        served = trace(store, str(serving))
+        yield Workplace(root, serving, served, console, log, metadata, store)
         # Graphs are full of cycles, and TensorFlow complains of those freed at the very end.
         gc.collect()

@@ -7,7 +7,6 @@ The one place that knows how TFX lays a run out in the store. Not for judging re
 from __future__ import annotations
 
 import dataclasses
-import os
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
@@ -37,13 +36,6 @@ class Run:
 
     id: str
     outputs: dict[tuple[str, str], Output]
-
-
-def open_store(path: str | os.PathLike[str]) -> mlmd.MetadataStore:
-    """Opens the SQLite store of a workdir."""
-    config = metadata_store_pb2.ConnectionConfig()
-    config.sqlite.filename_uri = str(path)
-    return mlmd.MetadataStore(config)
 
 
 def latest_run(store: mlmd.MetadataStore, pipeline_name: str) -> Run | None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.metadata_store import connection_config, is_empty, open_store
 from pipeline.run_log import run_log
 from pipeline.settings import Settings
 from pipeline.settings_loader import SettingsError
@@ -97,8 +98,7 @@ def _run(
 ) -> RunResult:
     from pipeline.prepare import prepare
 
-    metadata = root / "metadata.sqlite"
-    if part[0] and not metadata.exists():
+    if part[0] and is_empty(root, settings.run.metadata):
         raise SettingsError(
             f"--from {part[0]} takes what comes before it from an earlier run, and there was none "
             f"in {root}: run without --from"
@@ -114,13 +114,15 @@ def _run(
     with console.status("loading TFX"):
         from tfx import v1 as tfx
 
-        from pipeline.lineage import latest_run, open_store
+        from pipeline.lineage import latest_run
         from pipeline.partial_run import select
         from pipeline.pipeline import create_pipeline, places_in
         from pipeline.progress import ProgressHandler
         from pipeline.saved_settings import save_settings
         from pipeline.summary import build_summary, print_summary, write_summary
 
+    metadata = connection_config(root, settings.run.metadata)
+    store = open_store(metadata)
     places = places_in(
         str(root), settings.serving.model_name, dataset=data.folder, schema=data.schema_path
     )
@@ -128,9 +130,7 @@ def _run(
         settings,
         places,
         beam_args=local_beam_args(settings.run.beam_args),
-        metadata_connection_config=(
-            tfx.orchestration.metadata.sqlite_metadata_connection_config(str(metadata))
-        ),
+        metadata_connection_config=metadata,
     )
     names, options = select(dag, *part)
     status, error = "failed", None
@@ -150,7 +150,7 @@ def _run(
                 preset=preset,
                 status=status,
                 steps=progress.steps,
-                run=latest_run(open_store(metadata), settings.run.pipeline_name),
+                run=latest_run(store, settings.run.pipeline_name),
                 split_sizes=data.split_sizes,
                 seconds=time.monotonic() - started,
                 leave_out=settings.evaluation.near_duplicates == "leave_out",

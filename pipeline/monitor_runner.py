@@ -39,7 +39,7 @@ def monitor(place: Workplace, files: Sequence[str], settings: Settings) -> dict[
     from components.drift_monitor import report
     from components.drift_monitor.config import DriftConfig
     from components.drift_monitor.log_files import fingerprint
-    from pipeline.lineage import latest_run, open_store
+    from pipeline.lineage import latest_run
     from pipeline.monitor_pipeline import (
         DRIFT_MONITOR,
         SUFFIX,
@@ -62,10 +62,10 @@ def monitor(place: Workplace, files: Sequence[str], settings: Settings) -> dict[
         thumbnail_size=served.embedder.thumbnail_size,
         pipeline_root=str(place.root / "pipeline_root"),
         beam_args=local_beam_args(settings.run.beam_args),
-        metadata_connection_config=place.metadata(),
+        metadata_connection_config=place.metadata,
     )
     place.execute(dag, {})
-    finished = latest_run(open_store(place.store), name)
+    finished = latest_run(place.store, name)
     assert finished is not None, "a run that has just finished"
     path = os.path.join(finished.outputs[DRIFT_MONITOR, "report"].uri, report.FILE)
     with open(path, encoding="utf-8") as file:

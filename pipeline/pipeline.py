@@ -9,11 +9,13 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from tfx import v1 as tfx
 
 from components.anomaly_gate.component import AnomalyGate
-from components.bounded_transform.component import BATCH_SIZE_KEY, BoundedTransform
+from components.blessed_baseline.component import BlessedBaseline
+from components.bounded_transform.component import BATCH_SIZE_KEY, ORDER_KEY, BoundedTransform
 from components.image_embedder.component import ImageEmbedder
 from components.image_embedder.executor import EmbedderConfig
 from components.leak_check.component import LeakCheck
@@ -56,6 +58,8 @@ class Places:
         serving: Folder of the served model's versions.
         served: What is served now, see `AtomicPusher`.
         ledger: What was changed in the gallery by hand; None if nothing was.
+        baseline: File that remembers the model last blessed, for orchestrators without resolvers;
+            None where ML Metadata knows it.
     """
 
     dataset: str
@@ -65,6 +69,7 @@ class Places:
     serving: str
     served: str = ""
     ledger: LedgerPlace | None = None
+    baseline: str | None = None
 
 
 def create_pipeline(
@@ -120,6 +125,7 @@ def create_pipeline(
         custom_config={
             "canonical_size": settings.images.canonical_size,
             BATCH_SIZE_KEY: settings.images.transform_batch_size,
+            ORDER_KEY: "id",
             "code": code_hash(PREPROCESSING, "components.bounded_transform.component"),
         },
     ).with_id("Transform")
@@ -157,11 +163,7 @@ def create_pipeline(
     left_out = None
     if leak_check and evaluation.near_duplicates == "leave_out":
         left_out = leak_check.outputs["near_duplicates"]
-    baseline = tfx.dsl.Resolver(
-        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
-        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
-    ).with_id("Baseline")
+    baseline = _baseline(places.baseline)
     evaluation_code = code_hash(EXTRACTOR_MODULE, "components.retrieval_evaluator.component")
     evaluator = RetrievalEvaluator(
         examples=example_gen.outputs["examples"],
@@ -242,6 +244,17 @@ def create_pipeline(
         metadata_connection_config=metadata_connection_config,
         beam_pipeline_args=list(beam_args),
     )
+
+
+def _baseline(record: str | None) -> Any:
+    """The node whose output `model` is the model last blessed."""
+    if record is not None:
+        return BlessedBaseline(record).with_id("Baseline")
+    return tfx.dsl.Resolver(
+        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+    ).with_id("Baseline")
 
 
 def _evaluated(split: str, gallery_splits: Sequence[str]) -> list[str]:

@@ -49,3 +49,8 @@ def saved_settings(workdir: pathlib.Path, preset: str | None, overrides: Iterabl
             "or name the settings with --preset"
         )
     return load_settings(preset or str(workdir / FILE), overrides)
+
+
+def saved_metadata(workdir: pathlib.Path) -> str | None:
+    """Returns the `run.metadata` of the run that pushed; None if nothing was saved."""
+    return saved_settings(workdir, None, ()).run.metadata if (workdir / FILE).is_file() else None

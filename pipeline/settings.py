@@ -11,6 +11,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from pipeline.deployment_settings import DeploymentSettings
 from pipeline.monitoring_settings import MonitoringSettings
 from pipeline.serving_check_settings import ServingCheckSettings
 from pipeline.settings_section import Probability, Section, Share
@@ -235,6 +236,14 @@ class RunSettings(Section):
         description="name in ML Metadata and on Kubeflow",
     )
     cache: bool = Field(default=True, description="reuse results of unchanged steps")
+    metadata: str | None = Field(
+        default=None,
+        pattern=r"^mysql://\S+$",
+        json_schema_extra={"form": "text: mysql://USER@HOST:PORT/DATABASE"},
+        description="MySQL database of ML Metadata that several workdirs share, and with it "
+        "lineage, cache and baseline; its password is taken from the environment variable "
+        "FLOWERSIM_METADATA_PASSWORD (null: metadata.sqlite in the workdir)",
+    )
     beam_args: Annotated[tuple[str, ...], Field(strict=False)] = Field(
         default=("--runner=FnApiRunner",), description="Apache Beam options of every Beam step"
     )
@@ -252,6 +261,7 @@ class Settings(Section):
     serving: ServingSettings = ServingSettings()
     serving_check: ServingCheckSettings = ServingCheckSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    deployment: DeploymentSettings = DeploymentSettings()
     run: RunSettings = RunSettings()
 
     @property

@@ -172,13 +172,11 @@ choose_uv() {
     "(for instance with 'pipx install uv'), or python3-venv."
 }
 
-# Runs uv: with its progress on a terminal, otherwise silent but for errors.
-run_uv() {
-  if [ -t 2 ]; then
-    "${FOUND#* }" -I requirements/uv_progress.py "$UV" "$@"
-  else
-    "$UV" "$@" --quiet
-  fi
+# Installs a lock: with uv's progress on a terminal, otherwise silent but for errors.
+install_lock() { # LOCK
+  local uv=("$UV" --quiet)
+  if [ -t 2 ]; then uv=("${FOUND#* }" -I requirements/uv_progress.py "$UV"); fi
+  bash requirements/install.sh "$VENV/bin/python" "$1" "${uv[@]}"
 }
 
 # --- is there anything to do? ------------------------------------------------------------------
@@ -187,7 +185,7 @@ run_uv() {
 stamp_for() { # VERSION_AND_PATH LOCK
   local sum
   sum=$({
-    cat "$2" "$NODEPS" setup.py pyproject.toml requirements/bootstrap.sh
+    cat "$2" "$NODEPS" setup.py pyproject.toml requirements/bootstrap.sh requirements/install.sh
     echo "$ROOT|$1"
   } | sha256sum)
   printf '%s\n%s\n%s\n' "${sum%% *}" "$1" "$2"
@@ -264,13 +262,7 @@ if [ "$(probe "$VENV/bin/python")" != "$FOUND" ] ||
 fi
 
 say "installing $(grep -c == "$LOCK") packages of $LOCK (a first time downloads about 1 GB)"
-run_uv pip sync --python "$VENV/bin/python" "$LOCK" ||
-  fail "uv could not install $LOCK; its message is above."
-if [ "$LOCK" = "$NEEDS_NODEPS" ]; then
-  # Their wheels declare Python < 3.11 and run on it: setup.py says more.
-  run_uv pip install --python "$VENV/bin/python" --python-version 3.10 --no-deps \
-    -r "$NODEPS" || fail "uv could not install $NODEPS; its message is above."
-fi
+install_lock "$LOCK" || fail "uv could not install $LOCK; its message is above."
 say "installing flowersim itself, editable"
 # compat: one .pth line for this folder instead of an import hook with a fixed list of packages.
 "$UV" pip install --quiet --python "$VENV/bin/python" --no-deps --no-build-isolation \

@@ -31,6 +31,21 @@ resolve() {
 
 resolve tfx-1.16-py311 3.11 x86_64-manylinux_2_28 "dev kfp" \
   --override requirements/tfx-1.16-py311.overrides requirements/tfx-1.16-py311.in
+# The container image's packages are those of that lock but for the extra dev; what a GPU needs beside
+# them is in a lock of its own.
+image=requirements/tfx-1.16-py311.image.lock gpu=requirements/tfx-1.16-py311.gpu.lock
+for kind in image gpu; do
+  extras=kfp
+  if [ "$kind" = gpu ]; then extras="kfp gpu"; fi
+  resolve "tfx-1.16-py311.$kind" 3.11 x86_64-manylinux_2_28 "$extras" \
+    --override requirements/tfx-1.16-py311.overrides requirements/tfx-1.16-py311.in \
+    --constraint requirements/tfx-1.16-py311.lock
+done
+{
+  echo "# What a GPU needs beside tfx-1.16-py311.image.lock. Resolved by 'make lock': do not edit."
+  grep -vxFf "$image" "$gpu"
+} >"$gpu.new"
+mv "$gpu.new" "$gpu"
 # No override: no newer pyfarmhash has a wheel for Python 3.10, so TFDV's own choice is compiled.
 resolve tfx-1.16-py310 3.10 x86_64-manylinux_2_28 "dev kfp"
 resolve tfx-1.21-py312 3.12 x86_64-manylinux_2_39 "dev" --override requirements/tfx-1.21.overrides

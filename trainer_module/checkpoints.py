@@ -1,7 +1,8 @@
 """Training that can be interrupted: the state after each epoch, and the best weights so far.
 
 Kept outside the run's own artifacts, since a re-run gets new ones; the folder's name is derived
-from everything that shapes the result, so that only the same training resumes.
+from everything that shapes the result, so that only the same training resumes. It may be in a
+bucket.
 """
 
 from __future__ import annotations
@@ -9,12 +10,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import pathlib
-import shutil
+import tempfile
 from typing import Any
 
 import keras
+import tensorflow as tf
 from absl import logging
+
+from trainer_module import storage
+
+_PROGRESS = "progress.json"
+_WEIGHTS = ".weights.h5"
 
 
 @dataclasses.dataclass
@@ -35,16 +41,16 @@ class Progress:
 
 
 class CheckpointFolder:
-    """The state of one training on disk; each file appears whole or not at all."""
+    """The state of one training; a kill at any moment leaves that of the epoch before.
+
+    Each epoch's state is a file of its own, and `progress.json`, written last, says which of them
+    count.
+    """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        """Opens the folder, making it when it is not there."""
-        self._folder = pathlib.Path(folder)
-        self._folder.mkdir(parents=True, exist_ok=True)
-
-    def best_weights(self, progress: Progress) -> pathlib.Path:
-        """Weights with the highest validation score."""
-        return self._folder / f"best-{progress.best_epoch:05d}.weights.h5"
+        """Opens the folder, a local path or a bucket URL; it is made when it is not there."""
+        self._folder = os.fspath(folder)
+        tf.io.gfile.makedirs(self._folder)
 
     def restore(self, model: keras.Model) -> Progress:
         """Loads weights, centers and optimizer state of the last finished epoch, if any.
@@ -55,40 +61,63 @@ class CheckpointFolder:
         Returns:
             Where to go on; zero epochs for a fresh start.
         """
-        progress_file = self._folder / "progress.json"
-        if not progress_file.exists():
+        try:
+            progress = Progress(**json.loads(storage.read(self._path(_PROGRESS))))
+        except FileNotFoundError:
             return Progress()
-        progress = Progress(**json.loads(progress_file.read_text("utf-8")))
-        model.load_weights(self._epoch_file(progress.epoch))
+        self._load(model, progress.epoch)
         logging.info("Training goes on after epoch %d.", progress.epoch)
         return progress
 
+    def load_best(self, model: keras.Model, progress: Progress) -> None:
+        """Loads the state with the highest validation score."""
+        self._load(model, progress.best_epoch)
+
     def save(self, model: keras.Model, progress: Progress) -> None:
-        """Writes the state after an epoch; a kill at any moment leaves the one before."""
-        current, best = self._epoch_file(progress.epoch), self.best_weights(progress)
-        self._write(current, model)
-        if progress.best_epoch == progress.epoch:
-            partial = best.with_suffix(".partial")
-            shutil.copyfile(current, partial)
-            partial.replace(best)
-        partial = self._folder / "progress.json.partial"
-        partial.write_text(json.dumps(dataclasses.asdict(progress)), "utf-8")
-        partial.replace(self._folder / "progress.json")
-        for file in self._folder.glob("*-*.weights.h5"):
-            if file not in (current, best):
-                file.unlink()
+        """Writes the state after an epoch."""
+        self._write(model, progress.epoch)
+        storage.write(
+            self._path(_PROGRESS), json.dumps(dataclasses.asdict(progress)).encode("utf-8")
+        )
+        kept = {_epoch_file(progress.epoch), _epoch_file(progress.best_epoch)}
+        for name in storage.file_names(self._folder):
+            if name.endswith(_WEIGHTS) and name not in kept:
+                storage.remove(self._path(name))
 
     def clear(self) -> None:
         """Removes the folder; to be called once the trained model is exported."""
-        shutil.rmtree(self._folder)
+        # First of all what names the rest: no half of the folder is ever restored.
+        if storage.exists(self._path(_PROGRESS)):
+            storage.remove(self._path(_PROGRESS))
+        tf.io.gfile.rmtree(self._folder)
 
-    def _epoch_file(self, epoch: int) -> pathlib.Path:
-        return self._folder / f"epoch-{epoch:05d}.weights.h5"
+    def _path(self, name: str) -> str:
+        return os.path.join(self._folder, name)
 
-    def _write(self, path: pathlib.Path, model: keras.Model) -> None:
-        partial = path.with_name("partial.weights.h5")
-        model.save_weights(partial, overwrite=True)
-        partial.replace(path)
+    def _write(self, model: keras.Model, epoch: int) -> None:
+        path = self._path(_epoch_file(epoch))
+        if not storage.is_url(path):
+            model.save_weights(path, overwrite=True)
+            return
+        # Keras writes HDF5, which needs a file that it can seek in.
+        with tempfile.TemporaryDirectory(prefix="checkpoint-") as scratch:
+            local = os.path.join(scratch, _epoch_file(epoch))
+            model.save_weights(local)
+            tf.io.gfile.copy(local, path, overwrite=True)
+
+    def _load(self, model: keras.Model, epoch: int) -> None:
+        path = self._path(_epoch_file(epoch))
+        if not storage.is_url(path):
+            model.load_weights(path)
+            return
+        with tempfile.TemporaryDirectory(prefix="checkpoint-") as scratch:
+            local = os.path.join(scratch, _epoch_file(epoch))
+            tf.io.gfile.copy(path, local)
+            model.load_weights(local)
+
+
+def _epoch_file(epoch: int) -> str:
+    return f"epoch-{epoch:05d}{_WEIGHTS}"
 
 
 class SaveEveryEpoch(keras.callbacks.Callback):

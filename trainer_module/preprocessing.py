@@ -23,11 +23,11 @@ def preprocessing_fn(
     """Maps a batch of raw examples to transformed ones.
 
     Args:
-        inputs: `image`, `class_name` (string) and `label` (int64), each `[B, 1]`.
+        inputs: `image`, `class_name`, `id` (string) and `label` (int64), each `[B, 1]`.
         custom_config: Holds `canonical_size`, the shorter side of canonical images in pixels.
 
     Returns:
-        `image` (PNG, string `[B]`), `label` and `class_index` (int64 `[B]`).
+        `image` (PNG), `id` (string `[B]`), `label` and `class_index` (int64 `[B]`).
     """
     size = int(custom_config[CANONICAL_SIZE_KEY])
     class_name = tf.squeeze(inputs[features.CLASS_NAME], axis=1)
@@ -40,6 +40,7 @@ def preprocessing_fn(
             fn_output_signature=tf.TensorSpec([], tf.string),
             parallel_iterations=1,
         ),
+        features.ID: tf.squeeze(inputs[features.ID], axis=1),
         features.LABEL: tf.squeeze(inputs[features.LABEL], axis=1),
         features.CLASS_INDEX: tft.compute_and_apply_vocabulary(
             class_name, default_value=-1, vocab_filename=features.VOCABULARY

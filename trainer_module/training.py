@@ -56,7 +56,8 @@ def train(
         train_patterns: File patterns of the transformed training split.
         validation_patterns: File patterns of the transformed validation split.
         class_counts: Training images of each class, by class index.
-        checkpoint_folder: Where the state of an interrupted training is, or will be.
+        checkpoint_folder: Where the state of an interrupted training is, or will be; a local path
+            or a bucket URL.
         log_dir: Where TensorBoard logs go.
         make_loss: Makes the loss, with the arguments of `JointLoss`; for losses of one's own.
 
@@ -122,7 +123,7 @@ def train(
                 ],
             )
         if training.epochs:
-            model.load_weights(checkpoints.best_weights(progress))
+            checkpoints.load_best(model, progress)
         return TrainingResult(model, progress.history, progress.best_epoch, frozen)
     finally:
         keras.config.set_dtype_policy("float32")

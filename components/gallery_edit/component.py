@@ -23,7 +23,7 @@ def GalleryEdit(  # noqa: N802
     Args:
         examples: Gets the added photos, as the split `added`.
         edits: Gets the ids that were added and removed.
-        ledger: Folder of the ledger; a local path.
+        ledger: Folder of the ledger; a local path or a bucket URL.
         digest: Of the ledger; part of the cache key.
         code_hash: Digest of this component's code; part of the cache key.
     """

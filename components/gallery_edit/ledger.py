@@ -2,8 +2,9 @@
 
 `ledger.json` in a folder of its own, one line for each photo, so that a person can read it; beside
 it the added photos (`photo_store.py`). It says what the gallery shall be, whatever model embeds
-it: every index is made with it, by `flowersim index` and by `flowersim run`. Reads and writes
-files only; how images are found, checked and embedded is not its business.
+it: every index is made with it, by `flowersim index` and by `flowersim run`, and, from a copy in a
+bucket, by a cluster. Reads and writes files only; how images are found, checked and embedded is not
+its business.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import datetime
 import hashlib
 import json
 import os
-import pathlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
+
+from trainer_module import storage
 
 FILE = "ledger.json"
 
@@ -115,14 +117,14 @@ class Ledger:
 
 
 def read(folder: str | os.PathLike[str]) -> Ledger:
-    """Reads the ledger of a folder; an empty one if there is no such file.
+    """Reads the ledger of a folder, local or in a bucket; an empty one if there is no such file.
 
     Raises:
         GalleryError: The file is not as `write` makes it; the message names the place.
     """
-    path = pathlib.Path(folder) / FILE
+    path = os.path.join(folder, FILE)
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(storage.read(path).decode("utf-8"))
     except FileNotFoundError:
         return Ledger()
     except ValueError as error:
@@ -156,13 +158,8 @@ def write(folder: str | os.PathLike[str], ledger: Ledger) -> None:
         for a in ledger.added
     ]
     removed = [{"id": identity, "when": when} for identity, when in ledger.removed.items()]
-    path = pathlib.Path(folder) / FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(
-        f'{{\n "added": {lines(added)},\n "removed": {lines(removed)}\n}}\n', encoding="utf-8"
-    )
-    partial.replace(path)
+    content = f'{{\n "added": {lines(added)},\n "removed": {lines(removed)}\n}}\n'
+    storage.write(os.path.join(folder, FILE), content.encode("utf-8"))
 
 
 def named(ids: Sequence[str]) -> str:
@@ -176,13 +173,13 @@ def timestamp() -> str:
     return f"{datetime.datetime.now():%Y-%m-%dT%H:%M:%S}"
 
 
-def _list(path: pathlib.Path, name: str, value: Any) -> list[Any]:
+def _list(path: str, name: str, value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise GalleryError(f"{path}: {name} must be a list")
     return value
 
 
-def _texts(path: pathlib.Path, place: str, item: Any, names: tuple[str, ...]) -> list[str]:
+def _texts(path: str, place: str, item: Any, names: tuple[str, ...]) -> list[str]:
     """The texts of an item, in the order of `names`."""
     if not isinstance(item, dict) or set(item) != set(names):
         raise GalleryError(f"{path}: {place} must have {', '.join(names)}, and nothing else")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pathlib
 
 from components.gallery_edit.ledger import Added, GalleryError, Ledger
+from trainer_module import storage
 
 FOLDER = "photos"
 
@@ -19,7 +19,7 @@ def store(folder: str | os.PathLike[str], content: bytes, suffix: str) -> str:
     """Keeps a photo, whole or not at all.
 
     Args:
-        folder: That of the ledger.
+        folder: That of the ledger, local or in a bucket.
         content: The file, as it is encoded.
         suffix: Of its name, such as `.jpg`.
 
@@ -27,12 +27,9 @@ def store(folder: str | os.PathLike[str], content: bytes, suffix: str) -> str:
         The name it is stored by.
     """
     name = f"{hashlib.sha256(content).hexdigest()}{suffix.lower()}"
-    path = pathlib.Path(folder) / FOLDER / name
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".partial-{name}")
-        partial.write_bytes(content)
-        partial.replace(path)
+    path = os.path.join(folder, FOLDER, name)
+    if not storage.exists(path):
+        storage.write(path, content)
     return name
 
 
@@ -42,15 +39,15 @@ def load(folder: str | os.PathLike[str], photo: Added) -> bytes:
     Raises:
         GalleryError: Its file is gone, or is not what was stored.
     """
-    path = pathlib.Path(folder) / FOLDER / photo.photo
+    path = os.path.join(folder, FOLDER, photo.photo)
     try:
-        content = path.read_bytes()
+        content = storage.read(path)
     except OSError as error:
         raise GalleryError(
             f"{path}, the photo {photo.identity} of the gallery, cannot be read "
             f"({error.strerror}); put it back, or flowersim index remove it"
         ) from error
-    if hashlib.sha256(content).hexdigest() != path.stem:
+    if hashlib.sha256(content).hexdigest() != os.path.splitext(photo.photo)[0]:
         raise GalleryError(
             f"{path}, the photo {photo.identity} of the gallery, is not the file that was added; "
             "flowersim index remove it, then add the other one"
@@ -61,7 +58,7 @@ def load(folder: str | os.PathLike[str], photo: Added) -> bytes:
 def sweep(folder: str | os.PathLike[str], ledger: Ledger) -> None:
     """Deletes every stored photo that the ledger does not name, also what a killed add has left."""
     kept = {photo.photo for photo in ledger.added}
-    place = pathlib.Path(folder) / FOLDER
-    for path in place.iterdir() if place.is_dir() else ():
-        if path.name not in kept:
-            path.unlink()
+    place = os.path.join(folder, FOLDER)
+    for name in storage.file_names(place):
+        if name not in kept:
+            storage.remove(os.path.join(place, name))

@@ -7,7 +7,6 @@ process that writes it dies, and the same model must not appear as two versions 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 import re
 import time
@@ -16,12 +15,11 @@ import uuid
 from tfx.dsl.io import fileio
 from tfx.utils import io_utils
 
-from components.pusher import hold
+from components.pusher import digests, hold
 from components.pusher.errors import HeldError
 
 # A file by which TensorFlow Serving and our server know that a version is complete.
 COMPLETE = "saved_model.pb"
-DIGEST_FILE = os.path.join("assets.extra", "model_digest.txt")
 _PARTIAL = ".partial-"
 
 
@@ -69,7 +67,8 @@ def publish(source: str, base: str, *, despite_hold: bool = False) -> Published:
     """Makes the SavedModel in `source` the newest version below `base`.
 
     Args:
-        source: Folder of a SavedModel.
+        source: Folder of a SavedModel; a local path or a bucket URL. It is read to its end only if
+            it becomes a version, or has no digest (`digests.py`).
         base: Folder of the versions; made if it does not exist.
         despite_hold: Push also while a rollback holds; the new version then holds in turn.
 
@@ -82,7 +81,7 @@ def publish(source: str, base: str, *, despite_hold: bool = False) -> Published:
     """
     if not fileio.exists(os.path.join(source, COMPLETE)):
         raise FileNotFoundError(f"{source} holds no {COMPLETE}, so it is no SavedModel")
-    digest = _digest(source)
+    digest = digests.stored(source) or digests.compute(source)
     versions = complete_versions(base)
     if versions and stored_digest(base, versions[-1]) == digest:
         return Published(os.path.join(base, str(versions[-1])), versions[-1], is_new=False)
@@ -111,13 +110,13 @@ def publish_as(source: str, base: str, digest: str, note: hold.Rollback | None =
     """
     versions = complete_versions(base)
     fileio.makedirs(base)
+    _remove_leftovers(base)
     # By the clock, as TFX does, but rising even if the clock stands still or went back.
     version = max(int(time.time()), versions[-1] + 1 if versions else 1)
     target = os.path.join(base, str(version))
     if "://" in base:
         _copy(source, target, digest, note)
     else:
-        _remove_leftovers(base)
         partial = os.path.join(base, f"{_PARTIAL}{uuid.uuid4().hex}")
         _copy(source, partial, digest, note)
         fileio.rename(partial, target)
@@ -142,42 +141,28 @@ def delete(base: str, version: int) -> None:
 def _copy(source: str, target: str, digest: str, note: hold.Rollback | None) -> None:
     """Copies the model, its digest, and last of all the file that says it is complete."""
     complete = os.path.join(source, COMPLETE)
-    not_copied = (complete, os.path.join(source, hold.FILE))
+    not_copied = (complete, *(os.path.join(source, file) for file in (hold.FILE, digests.FILE)))
     io_utils.copy_dir(
         source, target, deny_regex_patterns=[f"^{re.escape(path)}$" for path in not_copied]
     )
-    io_utils.write_string_file(os.path.join(target, DIGEST_FILE), digest)
+    digests.store(target, digest)
     if note is not None:
         hold.write(target, note)
     io_utils.copy_file(complete, os.path.join(target, COMPLETE))
 
 
 def _remove_leftovers(base: str) -> None:
-    """Removes what pushes that died have left."""
+    """Removes what pushes and deletions that died have left."""
     for name in fileio.listdir(base):
-        if name.startswith(_PARTIAL):
-            fileio.rmtree(os.path.join(base, name))
+        folder = os.path.join(base, name.rstrip("/"))
+        if name.startswith(_PARTIAL) or (
+            "://" in base
+            and name.rstrip("/").isdigit()
+            and not fileio.exists(os.path.join(folder, COMPLETE))
+        ):
+            fileio.rmtree(folder)
 
 
 def stored_digest(base: str, version: int) -> str:
     """Returns the digest of a version's model; empty if something else pushed it."""
-    path = os.path.join(base, str(version), DIGEST_FILE)
-    return io_utils.read_string_file(path) if fileio.exists(path) else ""
-
-
-def _digest(folder: str) -> str:
-    """SHA-256 over the names and contents of all files."""
-    digest = hashlib.sha256()
-    paths = [
-        os.path.join(directory, name)
-        for directory, _, names in fileio.walk(folder)
-        for name in names
-    ]
-    for path in sorted(paths):
-        digest.update(f"{os.path.relpath(path, folder)}\0".encode())
-        with fileio.open(path, "rb") as file:
-            content = hashlib.sha256()
-            while chunk := file.read(1 << 20):
-                content.update(chunk)
-        digest.update(content.digest())
-    return digest.hexdigest()
+    return digests.stored(os.path.join(base, str(version)))

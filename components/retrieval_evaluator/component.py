@@ -14,6 +14,7 @@ from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import artifact_utils, component_spec, standard_component_specs
 from tfx.utils import proto_utils
 
+from components.blessed_baseline.record import remember, take_baseline
 from components.leak_check import report
 from components.leak_check.artifact import NearDuplicates
 from components.retrieval_evaluator.config import EXTRACTOR_MODULE, leaving_out
@@ -32,12 +33,23 @@ class Executor(evaluator_executor.Executor):
     ) -> None:
         """Evaluates, and blesses if thresholds are set and met."""
         inputs, properties = dict(input_dict), dict(exec_properties)
+        record = take_baseline(inputs, standard_component_specs.BASELINE_MODEL_KEY)
         if listed := inputs.pop(LEFT_OUT_KEY, None):
             key = standard_component_specs.EVAL_CONFIG_KEY
             config = proto_utils.json_to_proto(properties[key], tfma.EvalConfig())
             path = os.path.join(artifact_utils.get_single_uri(listed), report.FILE)
             properties[key] = proto_utils.proto_to_json(leaving_out(config, path))
         super().Do(inputs, output_dict, properties)
+        if record and _blessed(output_dict):
+            model = artifact_utils.get_single_uri(inputs[standard_component_specs.MODEL_KEY])
+            remember(record, model)
+
+
+def _blessed(output_dict: dict[str, list[Any]]) -> bool:
+    blessing = artifact_utils.get_single_instance(
+        output_dict[standard_component_specs.BLESSING_KEY]
+    )
+    return bool(blessing.get_int_custom_property("blessed"))
 
 
 class RetrievalEvaluatorSpec(standard_component_specs.EvaluatorSpec):

@@ -1,8 +1,8 @@
 """The work of ServingCheck: stage what would be pushed, have it checked, write the blessing.
 
 The blessing is what TFX's own InfraValidator writes: the custom properties `blessed` and
-`has_model`, a file of the same meaning, and, in a blessed one, the model with warm-up records, for
-a Pusher to take from there.
+`has_model`, a file of the same meaning, and, in a blessed one, the model with warm-up records and
+its digest, for a Pusher to take from there.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
+from components.pusher import digests
 from components.serving_check.answers import check_signatures
 from components.serving_check.check import check
 from components.serving_check.config import CheckFailedError, ServingCheckConfig
@@ -50,59 +51,65 @@ class Executor(base_executor.BaseExecutor):
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
 
         staged = path_utils.stamped_model_path(blessing.uri)
-        io_utils.copy_dir(path_utils.serving_model_path(model.uri), staged)
         report = Report()
         with tempfile.TemporaryDirectory(prefix="serving-check-") as scratch:
             log = os.path.join(scratch, LOG_FILE)
+            version = _stage(path_utils.serving_model_path(model.uri), staged, scratch)
             try:
-                _check(staged, examples, config, scratch, log, report)
+                _check(version, examples, config, log, report)
             except CheckFailedError as error:
                 report.reason = str(error)
             if os.path.exists(log):
                 io_utils.copy_file(log, os.path.join(blessing.uri, LOG_FILE), overwrite=True)
-        if not report.is_ok:
-            fileio.rmtree(staged)
+            if report.is_ok:
+                digests.store(version, digests.compute(version))
+                if "://" in staged:
+                    io_utils.copy_dir(version, staged)
+            elif "://" not in staged:
+                fileio.rmtree(staged)
         io_utils.write_string_file(os.path.join(blessing.uri, FILE), report.dumps())
         _mark(blessing, report)
         _tell(report)
 
 
+def _stage(model_folder: str, staged: str, scratch: str) -> str:
+    """Copies the model to where it may be changed, and returns it as a version on this machine.
+
+    Args:
+        model_folder: What SimilarityIndexer wrote.
+        staged: Where it belongs in the blessing.
+        scratch: A folder on this machine. A server watches a folder of versions: here that has the
+            staged model, or, where that is to be in a bucket, the only copy until it has passed.
+    """
+    version = os.path.join(scratch, "versions", "1")
+    if "://" in staged:
+        io_utils.copy_dir(model_folder, version)
+    else:
+        io_utils.copy_dir(model_folder, staged)
+        os.makedirs(os.path.dirname(version))
+        os.symlink(os.path.abspath(staged), version, target_is_directory=True)
+    return version
+
+
 def _check(
-    staged: str,
-    examples: Any,
-    config: ServingCheckConfig,
-    scratch: str,
-    log: str,
-    report: Report,
+    version: str, examples: Any, config: ServingCheckConfig, log: str, report: Report
 ) -> None:
     """Completes the staged model with warm-up records, and checks what would be pushed."""
-    direct = DirectModel(staged)
+    direct = DirectModel(version)
     check_signatures(direct.signatures())
     photos = read_photos(examples, config.gallery_splits, config.examples, direct.knows)
     of_gallery = [photo.image for photo in photos if photo.in_gallery]
     report.photos, report.gallery_photos = len(photos), len(of_gallery)
     if of_gallery:
         # Of what the model has anyway: what was removed from the gallery is not to come back.
-        write_warmup(staged, config.model_name, of_gallery, config.warmup_batch_sizes)
+        write_warmup(version, config.model_name, of_gallery, config.warmup_batch_sizes)
     else:
         logging.warning(
             "No photo of the splits %s is in the gallery, so the model has no warm-up records, and "
             "is not asked for photos that it must find.",
             ", ".join(config.gallery_splits),
         )
-    check(_base_path(staged, scratch), direct, photos, config, log, report)
-
-
-def _base_path(model_folder: str, scratch: str) -> str:
-    """A folder on this machine that has the model as a version."""
-    base = os.path.join(scratch, "versions")
-    os.makedirs(base)
-    version = os.path.join(base, "1")
-    if "://" in model_folder:
-        io_utils.copy_dir(model_folder, version)
-    else:
-        os.symlink(os.path.abspath(model_folder), version, target_is_directory=True)
-    return base
+    check(os.path.dirname(version), direct, photos, config, log, report)
 
 
 def _mark(blessing: Any, report: Report) -> None:

@@ -283,9 +283,9 @@ def test_of_a_purged_photo_nothing_is_left_below_the_workdir(story: Story) -> No
 
 def test_lineage_leads_from_what_is_served_to_the_photos_and_the_model(story: Story) -> None:
     """Walks ML Metadata from the newest push upwards."""
-    from pipeline.lineage import open_store
+    from pipeline.metadata_store import connection_config, open_store
 
-    store = open_store(story.served.workdir / "metadata.sqlite")
+    store = open_store(connection_config(story.served.workdir, None))
     place = str(story.served.workdir / "serving/flowers" / str(story.versions["remove"][0]))
     (push,) = [
         artifact

@@ -16,8 +16,8 @@ import pytest
 
 from benchmarks.drift_monitor import CHANGES, changed, drawn, kinds, logged, monitored
 from pipeline.cli import main
-from pipeline.lineage import open_store
 from pipeline.local_runner import run
+from pipeline.metadata_store import connection_config, open_store
 from pipeline.settings_loader import load_settings
 
 pytestmark = pytest.mark.e2e
@@ -113,7 +113,7 @@ def test_shifted_photos_are_found_whatever_the_end_of_the_log(
 
 def test_the_report_has_a_lineage(workdir: pathlib.Path, shifted: pathlib.Path):
     monitored(workdir, shifted)
-    store = open_store(workdir / "metadata.sqlite")
+    store = open_store(connection_config(workdir, None))
     found = store.get_artifacts_by_type("components.DriftReport")[-1]
     assert json.loads(pathlib.Path(found.uri, "drift.json").read_text("utf-8"))["drifted"]
     assert found.custom_properties["drifted"].int_value == 1

@@ -27,6 +27,7 @@ import yaml
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from components.similarity_indexer.gallery_ids import gallery_images
 from tests.serving.page.conftest import browser, visit  # noqa: F401 (fixtures)
 
 pytestmark = pytest.mark.e2e
@@ -59,6 +60,10 @@ EXECUTED = {
     ".venv/bin/flowersim monitor LOGS --retrain",
     ".venv/bin/flowersim rollback",
     ".venv/bin/flowersim rollback --release",
+    ".venv/bin/flowersim prepare --stage --set deployment.pipeline_root=DEPLOYED",
+    ".venv/bin/flowersim compile --set deployment.pipeline_root=DEPLOYED "
+    "--set deployment.image=IMAGE --output pipeline.json",
+    ".venv/bin/flowersim execute pipeline.json --mode fast",
     ".venv/bin/flowersim run --to Transform",
     ".venv/bin/flowersim run --from Trainer",
     ".venv/bin/flowersim run --no-cache",
@@ -227,6 +232,25 @@ def _listed(home: pathlib.Path) -> list[str]:
     """The gallery's ids and classes, without what libraries say beside them."""
     printed = _shell(".venv/bin/flowersim index list", home)
     return [line for line in printed.splitlines() if "\t" in line]
+
+
+def test_it_is_compiled_and_executed(home: pathlib.Path, small: str) -> None:
+    """Photos that were added and removed by hand go along, as they do with a local run."""
+    root = "--set deployment.pipeline_root=DEPLOYED"
+    printed = _shell(f".venv/bin/flowersim prepare --stage {root} {small}", home)
+    assert re.search(r"staged: /.*/DEPLOYED/data/.*\n +/.*/DEPLOYED/gallery/", printed)
+    printed = _shell(
+        f".venv/bin/flowersim compile {root} {small} --set deployment.image=IMAGE "
+        "--output pipeline.json",
+        home,
+    )
+    assert "GalleryEdit" in printed and "not there yet" not in printed
+    assert "flowersim execute pipeline.json" in printed
+    printed = _shell(".venv/bin/flowersim execute pipeline.json --mode fast", home)
+    pushed = re.search(r"blessed +pushed to (.*/DEPLOYED/serving/flowers/\d+)\n", printed)
+    assert pushed is not None
+    found = gallery_images(pushed[1])
+    assert found["fern/0.jpg"] == "fern" and "fern/1.jpg" not in found
 
 
 def test_a_run_without_the_cache(home: pathlib.Path, small: str) -> None:

@@ -73,7 +73,8 @@ def place(tmp_path: pathlib.Path) -> Place:
         canonical_size=32, sources=SimpleNamespace(examples=str(examples))
     )
     console = Console(file=io.StringIO(), width=200)
-    place = Place(tmp_path, tmp_path / "serving", served, console, tmp_path / "log")
+    log = tmp_path / "log"
+    place = Place(tmp_path, tmp_path / "serving", served, console, log, metadata=None, store=None)
     place.push(DATASET)
     return place
 

@@ -1,11 +1,15 @@
-"""The batches that a preprocessing function really sees, in analysis and in transformation."""
+"""The batches that a preprocessing function really sees, and the order of what Transform writes."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pathlib
+import random
+import re
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -17,7 +21,13 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import io_utils
 
-from components.bounded_transform.component import BATCH_SIZE_KEY, BoundedTransform, Executor
+from components.bounded_transform import ordered
+from components.bounded_transform.component import (
+    BATCH_SIZE_KEY,
+    ORDER_KEY,
+    BoundedTransform,
+    Executor,
+)
 
 EXAMPLES = 100
 PROBE = "bounded_transform_probe"
@@ -33,6 +43,7 @@ def preprocessing_fn(inputs, custom_config):
     return {
         "rows": tf.fill([rows], rows),
         "most_analysed": tf.fill([rows], tft.max(tf.reshape(rows, [1]))),
+        "name": tf.strings.as_string(tf.squeeze(inputs["x"], axis=1)),
     }
 """
 
@@ -55,12 +66,18 @@ def _artifact(kind: type, uri: pathlib.Path, splits: list[str] | None = None) ->
     return artifact
 
 
-def _transform(root: pathlib.Path, preprocessing_fn: str, batch_size: int) -> list[dict]:
-    """Runs the executor on examples 0 … 99 of one split, and returns what it wrote of each."""
+def _transform(
+    root: pathlib.Path,
+    preprocessing_fn: str,
+    batch_size: int,
+    numbers: Sequence[int] = range(EXAMPLES),
+    order_by: str = "name",
+) -> list[dict]:
+    """Runs the executor on examples of one split, and returns what it wrote of each."""
     folder = root / "examples" / "Split-train"
     folder.mkdir(parents=True)
     with tf.io.TFRecordWriter(str(folder / "data.gz"), "GZIP") as writer:
-        for index in range(EXAMPLES):
+        for index in numbers:
             feature = {"x": tf.train.Feature(int64_list=tf.train.Int64List(value=[index]))}
             example = tf.train.Example(features=tf.train.Features(feature=feature))
             writer.write(example.SerializeToString())
@@ -88,12 +105,13 @@ def _transform(root: pathlib.Path, preprocessing_fn: str, batch_size: int) -> li
         },
         {
             "preprocessing_fn": preprocessing_fn,
-            "custom_config": json.dumps({BATCH_SIZE_KEY: batch_size}),
+            "custom_config": json.dumps({BATCH_SIZE_KEY: batch_size, ORDER_KEY: order_by}),
             "disable_statistics": 1,
         },
     )
-    files = tf.io.gfile.glob(f"{output.uri}/Split-train/*")
+    files = sorted(tf.io.gfile.glob(f"{output.uri}/Split-train/*"))
     spec = {name: tf.io.FixedLenFeature([], tf.int64) for name in ("rows", "most_analysed")}
+    spec["name"] = tf.io.FixedLenFeature([], tf.string)
     return [
         {name: int(value) for name, value in tf.io.parse_single_example(record, spec).items()}
         for record in tf.data.TFRecordDataset(files, compression_type="GZIP")
@@ -109,6 +127,29 @@ def test_no_batch_is_larger_than_configured(probe: str, tmp_path: pathlib.Path):
     expected = Counter({batch_size: full * batch_size})
     expected[rest] += rest
     assert Counter(row["rows"] for row in rows) == +expected
+
+
+@pytest.mark.parametrize("file_bytes", [1, 64 * 2**20])
+def test_the_order_depends_on_the_ids_alone(
+    probe: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, file_bytes: int
+):
+    monkeypatch.setattr(ordered, "FILE_BYTES", file_bytes)
+    numbers = list(range(EXAMPLES))
+    written = []
+    for name, seed in (("a", 1), ("b", 2)):
+        random.Random(seed).shuffle(numbers)
+        rows = _transform(tmp_path / name, probe, 8, numbers)
+        written.append([row["name"] for row in rows])
+    expected = sorted(range(EXAMPLES), key=lambda x: hashlib.sha256(str(x).encode()).digest())
+    assert written == [expected, expected]
+    files = tf.io.gfile.listdir(str(tmp_path / "a" / "transformed" / "Split-train"))
+    assert all(re.fullmatch(r"transformed_examples-\d{5}-of-\d{5}\.gz", name) for name in files)
+    assert (len(files) > 10) == (file_bytes == 1)
+
+
+def test_examples_without_an_id_are_refused(probe: str, tmp_path: pathlib.Path):
+    with pytest.raises(ValueError, match="no 'identity' to be put in order by"):
+        _transform(tmp_path, probe, 8, range(3), order_by="identity")
 
 
 def test_other_transforms_are_left_alone(probe: str, tmp_path: pathlib.Path):

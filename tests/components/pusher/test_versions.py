@@ -9,7 +9,7 @@ import time
 import pytest
 from tfx.utils import io_utils
 
-from components.pusher import versions
+from components.pusher import digests, versions
 
 
 def model(folder: pathlib.Path, content: str) -> str:
@@ -83,7 +83,7 @@ def test_a_watcher_never_sees_part_of_a_version(tmp_path: pathlib.Path) -> None:
     base, source = tmp_path / "serving", model(tmp_path / "a", "a")
     for index in range(200):
         (tmp_path / "a" / "variables" / f"part-{index}").write_text("x")
-    expected = files(source) | {versions.DIGEST_FILE}
+    expected = files(source) | {digests.FILE}
     seen: list[set[str]] = []
     done = threading.Event()
 

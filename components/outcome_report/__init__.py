@@ -1,0 +1,1 @@
+"""What a run on a cluster came to, for people who do not watch it."""

@@ -1,0 +1,1 @@
+"""Pushed models in Vertex AI's Model Registry, and behind its endpoints."""

@@ -1,0 +1,1 @@
+"""Submitting compiled pipelines to Vertex AI and Kubeflow Pipelines, and following their jobs."""

@@ -1,0 +1,1 @@
+"""Reaching Vertex AI: service clients, and its errors in plain words."""
