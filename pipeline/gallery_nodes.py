@@ -30,7 +30,7 @@ class LedgerPlace:
     """A ledger, and what it says now.
 
     Attributes:
-        folder: Local path.
+        folder: Local path, or bucket URL.
         digest: Of the ledger; part of the cache key.
     """
 

@@ -119,7 +119,11 @@ def test_it_gives_what_a_local_run_gives(
     ours, theirs = _answers(summary["pushed_model"]), _answers(local["pushed_model"])
     assert ours.keys() == theirs.keys()
     for name, values in ours.items():
-        np.testing.assert_array_equal(values, theirs[name], err_msg=name)
+        if values.dtype.kind == "f":
+            # Beam puts other images together in a batch, which changes the last bit of a product.
+            np.testing.assert_allclose(values, theirs[name], atol=1e-6, err_msg=name)
+        else:
+            np.testing.assert_array_equal(values, theirs[name], err_msg=name)
 
 
 def test_the_second_time_takes_the_cache_and_the_blessed_baseline(

@@ -17,6 +17,7 @@ from tfx.components.pusher.executor import Executor as StockPusher
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.image_embedder.records import EmbeddedImages
+from components.pusher import digests
 from components.pusher.executor import Executor as PusherExecutor
 from components.serving_check.executor import Executor
 from components.similarity_indexer.servable import SimilarityModel, save
@@ -76,16 +77,18 @@ def test_a_good_model_is_blessed_and_pushed_with_its_warmup_records(
     assert _files(stock.uri) < _files(blessing.uri)
     assert blessing.get_int_custom_property("blessed") == stock.get_int_custom_property("blessed")
 
-    warmup = "assets.extra/tf_serving_warmup_requests"
+    # With the digest, by which our Pusher knows a model again without reading it.
+    added = {"assets.extra/tf_serving_warmup_requests", "assets.extra/model_digest.txt"}
     model = standard_artifacts.Model()
     model.uri = str(tmp_path / "model")
     pushed = _pushed(StockPusher(), tmp_path / "stock pushes", infra_blessing=[blessing])
-    assert _files(pushed) - _files(good_model) == {warmup}
+    assert _files(pushed) - _files(good_model) == added
     # Ours is given the plain model too.
     pushed = _pushed(
         PusherExecutor(), tmp_path / "ours pushes", infra_blessing=[blessing], model=[model]
     )
-    assert _files(pushed) - _files(good_model) == {warmup, "assets.extra/model_digest.txt"}
+    assert _files(pushed) - _files(good_model) == added
+    assert digests.stored(pushed) == digests.compute(pushed)
     assert _files(good_model) < _files(pushed)
 
 
