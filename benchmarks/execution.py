@@ -39,6 +39,7 @@ def main() -> None:
         for name in list(seconds)[:: 1 if number % 2 == 0 else -1]:
             with tempfile.TemporaryDirectory() as folder:
                 seconds[name].append(_measure(name, pathlib.Path(folder)))
+            print(f"{name}: {seconds[name][-1]:.0f} s", file=sys.stderr, flush=True)
     local = statistics.median(seconds["local"])
     ratios = {name: round(statistics.median(seconds[name]) / local, 3) for name in options.sides}
     print(json.dumps({"benchmark": "execution", "local_seconds": round(local, 1), **ratios}))
