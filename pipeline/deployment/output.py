@@ -14,6 +14,7 @@ from rich.table import Table
 
 from pipeline.deployment import spec_edits
 from pipeline.deployment.staging import StagedData, is_staged
+from pipeline.deployment.training_job import DEFAULT_MACHINE
 from pipeline.settings import Settings
 
 
@@ -61,7 +62,7 @@ def describe(
     if deployment.training_job:
         machine = deployment.machines.trainer
         console.print(
-            f"training job  {machine.machine_type or 'e2-standard-4'}"
+            f"training job  {machine.machine_type or DEFAULT_MACHINE}"
             + (f", {machine.accelerators} × {machine.accelerator}" if machine.accelerator else "")
         )
     console.print(f"image   {deployment.image}", soft_wrap=True)

@@ -11,7 +11,7 @@ from pipeline.settings_loader import SettingsError
 EXECUTOR = "tfx.extensions.google_cloud_ai_platform.trainer.executor.GenericExecutor"
 
 # A machine must be named, and this is what Vertex AI itself gives to steps.
-_DEFAULT_MACHINE = "e2-standard-4"
+DEFAULT_MACHINE = "e2-standard-4"
 
 
 def with_job(custom_config: str, deployment: DeploymentSettings) -> str:
@@ -36,7 +36,7 @@ def with_job(custom_config: str, deployment: DeploymentSettings) -> str:
             f"deployment.machines.trainer.machine_type={machine.machine_type}: a training job "
             "needs a machine type of Google Cloud, for instance g2-standard-8"
         )
-    spec: dict[str, Any] = {"machine_type": machine.machine_type or _DEFAULT_MACHINE}
+    spec: dict[str, Any] = {"machine_type": machine.machine_type or DEFAULT_MACHINE}
     if machine.accelerator:
         spec |= {
             "accelerator_type": machine.accelerator,
