@@ -142,7 +142,7 @@ def test_a_bad_value_is_named_with_what_is_allowed(override: str, parts: list[st
         ("model.colour=1", "there are: model.backbone, model.weights"),
         (
             "zzz=1",
-            "there are: data, evaluation, gallery, images, model, monitoring, run, serving, ",
+            "there are: data, deployment, evaluation, gallery, images, model, monitoring, run, ",
         ),
         ("training.center_loss=0", "training.center_loss is a section, not a setting"),
         ("training.epochs.x=1", "unknown setting 'training.epochs.x'"),

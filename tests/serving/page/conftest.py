@@ -53,7 +53,7 @@ def visit(browser) -> Iterator[Callable]:
         def open_page(url: str, servers=(), refused=(), **context):
             opened = browser.new_context(**context)
             stack.callback(opened.close)
-            opened.set_default_timeout(15_000)
+            opened.set_default_timeout(45_000)
             allowed, blocked = {origin(url), *map(origin, servers)}, set(map(origin, refused))
             opened.on("request", lambda request: requests.append((request, allowed, blocked)))
             opened.on("weberror", lambda error: errors.append(str(error.error)))
