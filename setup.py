@@ -27,7 +27,9 @@ CORE = [
     "httpx>=0.27,<1",
     # tensorflow-datasets imports it and declares it for older Pythons only.
     "importlib-resources>=6,<8",
+    "jinja2>=3.1,<4",
     "keras>=3.8,<4",
+    "matplotlib>=3.8,<4",
     "ml-metadata>=1.16,<1.22",
     "numpy>=1.26,<3",
     "orjson>=3.9,<4",
@@ -55,9 +57,13 @@ EXTRAS = {
         # The web page is tested in a real browser, with playwright and Debian's chromium.
         "axe-playwright-python>=0.1.4,<1",
         "hypothesis>=6,<7",
+        # The notebook is executed in a test.
+        "ipykernel>=6,<8",
         # Keras's other backend: the losses are tested on it too.
         "jax>=0.4.30,<0.11",
         "mypy>=1.13,<3",
+        "nbclient>=0.10,<1",
+        "nbformat>=5,<6",
         "playwright>=1.45,<2",
         "pytest>=8,<10",
         "pytest-xdist>=3.6,<4",
