@@ -94,8 +94,8 @@ setup(
     extras_require=EXTRAS,
     packages=find_packages(include=[pattern for room in ROOMS for pattern in (room, f"{room}.*")]),
     package_data={
-        "pipeline": ["presets/*.yaml"],
-        "components": ["**/*.pbtxt"],
+        "pipeline": ["presets/*.yaml", "comparison/templates/*"],
+        "components": ["**/*.pbtxt", "**/*.j2", "**/*.css", "**/*.js"],
         "serving": ["**/*"],
     },
     exclude_package_data={"": ["__pycache__/*", "*.py[co]"]},

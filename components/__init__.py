@@ -9,6 +9,7 @@ _ARTIFACTS = {
     "GalleryEdits": "components.gallery_edit.artifact",
     "ImageEmbeddings": "components.image_embedder.artifact",
     "NearDuplicates": "components.leak_check.artifact",
+    "RunReport": "components.report.artifact",
 }
 
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from pipeline import (
+    compare_command,
     compile_command,
     embed_command,
     endpoint_command,
@@ -20,10 +21,13 @@ from pipeline import (
     jobs_command,
     monitor_command,
     query_command,
+    report_command,
     rollback_command,
+    runs_command,
     schedules_command,
     serve_command,
     submit_command,
+    tensorboard_command,
 )
 from pipeline.component_ids import COMPONENT_IDS
 
@@ -54,6 +58,7 @@ def _is_expected(error: Exception) -> bool:
     """Whether an error's own message is what the user needs, without a traceback."""
     from components.gallery_edit.ledger import GalleryError
     from components.pusher.errors import RollbackError
+    from pipeline.comparison.errors import NotComparableError
     from pipeline.embedding_file import EmbeddingFileError
     from pipeline.local_runner import RunFailedError
     from pipeline.prepare import PrepareError
@@ -72,6 +77,7 @@ def _is_expected(error: Exception) -> bool:
         EmbeddingFileError,
         GalleryError,
         RollbackError,
+        NotComparableError,
         SubmissionError,
         KubeflowError,
         VertexError,
@@ -152,11 +158,15 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--markdown", action="store_true", help="defaults as a Markdown table")
     settings.set_defaults(command=_settings)
 
+    report_command.add_parser(commands)
+    runs_command.add_parser(commands)
     serve_command.add_parser(commands)
     query_command.add_parser(commands)
     index_command.add_parser(commands)
     rollback_command.add_parser(commands)
     monitor_command.add_parser(commands)
+    tensorboard_command.add_parser(commands)
+    compare_command.add_parser(commands)
     eval_command.add_parser(commands)
     execute_command.add_parser(commands)
     submit_command.add_parser(commands)
@@ -226,8 +236,10 @@ def _run(options: argparse.Namespace) -> int:
     if pushed:
         # As it was called: the environment's programs need not be on the PATH.
         program = sys.argv[0] if pathlib.Path(sys.argv[0]).name == "flowersim" else "flowersim"
-        print(f"\nserve it:  {program} serve --workdir {workdir}")
-        print(f"ask it:    {program} query PHOTO.jpg")
+        print(f"\nserve it:    {program} serve --workdir {workdir}")
+        print(f"ask it:      {program} query PHOTO.jpg")
+    if report := result.summary["report"]:
+        print(f"look at it:  {report}")
     return 0
 
 

@@ -2,8 +2,8 @@
 
 TFX keys its cache by a component's inputs and properties; a dotted module path stays the same when
 the module changes. The digest covers a module's own import closure within this project (read from
-the source, nothing is imported) and the versions of the libraries that do the work, so that editing
-the server does not retrain, and editing the center loss does.
+the source, nothing is imported), files beside it that it reads, and the versions of the libraries
+that do the work, so that editing the server does not retrain, and editing the center loss does.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ROOMS = ("pipeline", "components", "trainer_module", "retrieval", "serving")
+
+_COMPILED = (".py", ".pyc")
 
 LIBRARIES = (
     "apache-beam",
@@ -33,11 +35,13 @@ LIBRARIES = (
 )
 
 
-def code_hash(*modules: str) -> str:
+def code_hash(*modules: str, resources: Iterable[str] = (), libraries: Iterable[str] = ()) -> str:
     """Returns the digest of the import closure of `modules`.
 
     Args:
         modules: Dotted names of modules of this project.
+        resources: Dotted names of its packages whose other files count too, templates for instance.
+        libraries: Names of more libraries whose versions count.
 
     Returns:
         16 hexadecimal digits that depend on source text and library versions only.
@@ -49,7 +53,12 @@ def code_hash(*modules: str) -> str:
     for name, path in sorted(closure(*modules).items()):
         digest.update(f"{name}\0".encode())
         digest.update(path.read_bytes())
-    for library in LIBRARIES:
+    for package in resources:
+        for path in sorted(ROOT.joinpath(*package.split(".")).rglob("*")):
+            if path.is_file() and path.suffix not in _COMPILED:
+                digest.update(f"{path.relative_to(ROOT)}\0".encode())
+                digest.update(path.read_bytes())
+    for library in (*LIBRARIES, *libraries):
         digest.update(f"{library}=={importlib.metadata.version(library)}\0".encode())
     return digest.hexdigest()[:16]
 

@@ -21,4 +21,5 @@ COMPONENT_IDS = (
     "SimilarityIndexer",
     "ServingCheck",
     "Pusher",
+    "Report",
 )

@@ -136,6 +136,8 @@ def _execute(options: argparse.Namespace) -> int:
     if found := summarise(run, spec, preset=options.spec.stem):
         print_summary(found[0], console)
         console.print(f"summary    {found[1]}", markup=False, soft_wrap=True)
+        if found[0]["report"]:
+            console.print(f"report     {found[0]['report']}", markup=False, soft_wrap=True)
     console.print(f"\n{run.state.value.lower()} after {run.seconds:.0f} s")
     for what, where in (
         ("artifacts", f"{run.root}/{run.id}"),

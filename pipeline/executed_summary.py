@@ -5,12 +5,14 @@ For other pipelines there is nothing to sum up here.
 
 from __future__ import annotations
 
+import os
 import pathlib
 from typing import Any
 
 from pipeline.lineage import Output
 from pipeline.lineage import Run as RecordedRun
 from pipeline.progress import Step
+from pipeline.run_report import PAGE
 from pipeline.spec_executor.artifacts import is_remote, local_path
 from pipeline.spec_executor.run import Run
 from pipeline.spec_executor.spec import PipelineSpec
@@ -45,6 +47,7 @@ def summarise(
         if artifacts
     }
     summary = build_summary(
+        about={"name": run.folder.name},
         preset=preset,
         status=run.state.value.lower(),
         steps=[
@@ -58,4 +61,6 @@ def summarise(
         leave_out="left_out" in spec.components["Evaluator"].inputs.artifacts,
         error="; ".join(failed) or None,
     )
+    report = outputs.get(("Report", "report"))
+    summary["report"] = os.path.join(report.uri, PAGE) if report else None
     return summary, write_summary(run.folder, summary)

@@ -7,7 +7,6 @@ decided in `progress.py` and `summary.py`.
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import os
 import pathlib
 import time
@@ -15,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.metadata_store import connection_config, is_empty, open_store
+from pipeline.run_folder import RunFolder
 from pipeline.run_log import run_log
 from pipeline.settings import Settings
 from pipeline.settings_loader import SettingsError
@@ -78,18 +78,18 @@ def run(
     root = pathlib.Path(workdir).expanduser().resolve()
     root.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    log = root / "logs" / f"run-{stamp}.log"
+    folder = RunFolder.begin(root)
+    log = root / "logs" / f"run-{folder.name}.log"
     with locked(root), run_log(log, verbose=verbose) as console:
         console.print(f"flowersim {preset} in {root}", soft_wrap=True)
         if not verbose:
             console.print(f"log  {log}", soft_wrap=True)
-        return _run(settings, root, preset, (first, last), started, console, log)
+        return _run(settings, folder, preset, (first, last), started, console, log)
 
 
 def _run(
     settings: Settings,
-    root: pathlib.Path,
+    folder: RunFolder,
     preset: str,
     part: tuple[str | None, str | None],
     started: float,
@@ -98,6 +98,7 @@ def _run(
 ) -> RunResult:
     from pipeline.prepare import prepare
 
+    root = folder.workdir
     if part[0] and is_empty(root, settings.run.metadata):
         raise SettingsError(
             f"--from {part[0]} takes what comes before it from an earlier run, and there was none "
@@ -118,8 +119,9 @@ def _run(
         from pipeline.partial_run import select
         from pipeline.pipeline import create_pipeline, places_in
         from pipeline.progress import ProgressHandler
+        from pipeline.report_context import environment
         from pipeline.saved_settings import save_settings
-        from pipeline.summary import build_summary, print_summary, write_summary
+        from pipeline.summary import build_summary, print_summary
 
     metadata = connection_config(root, settings.run.metadata)
     store = open_store(metadata)
@@ -134,29 +136,39 @@ def _run(
     )
     names, options = select(dag, *part)
     status, error = "failed", None
-    with ProgressHandler(console, names, _images(settings, data.split_sizes)) as progress:
-        try:
+    progress = ProgressHandler(console, names, _images(settings, data.split_sizes))
+    try:
+        with progress:
             tfx.orchestration.LocalDagRunner().run(dag, options)
-            status = "succeeded"
-        except KeyboardInterrupt:
-            status, error = "interrupted", "interrupted"
-            raise
-        except Exception as cause:
-            component = progress.running.id if progress.running else "the pipeline"
-            error = f"{component} failed: {_first_line(cause)}"
-            raise RunFailedError(explain(component, cause, log, first=part[0])) from cause
-        finally:
-            summary = build_summary(
-                preset=preset,
-                status=status,
-                steps=progress.steps,
-                run=latest_run(store, settings.run.pipeline_name),
-                split_sizes=data.split_sizes,
-                seconds=time.monotonic() - started,
-                leave_out=settings.evaluation.near_duplicates == "leave_out",
-                error=error,
-            )
-            path = write_summary(root, summary)
+        status = "succeeded"
+    except KeyboardInterrupt:
+        status, error = "interrupted", "interrupted"
+        raise
+    except Exception as cause:
+        component = progress.running.id if progress.running else "the pipeline"
+        error = f"{component} failed: {_first_line(cause)}"
+        raise RunFailedError(explain(component, cause, log, first=part[0])) from cause
+    finally:
+        recorded = latest_run(store, settings.run.pipeline_name)
+        summary = build_summary(
+            about={
+                "name": folder.name,
+                "started": folder.started.isoformat(timespec="seconds"),
+                "dataset": data.folder,
+                "environment": environment(),
+            },
+            preset=preset,
+            status=status,
+            steps=progress.steps,
+            run=recorded,
+            split_sizes=data.split_sizes,
+            seconds=time.monotonic() - started,
+            leave_out=settings.evaluation.near_duplicates == "leave_out",
+            error=error,
+        )
+        path = folder.close(settings, summary, recorded, console)
+        if status == "failed" and summary["report"]:
+            console.print(f"report   {summary['report']}", soft_wrap=True, markup=False)
     if summary["pushed_model"]:
         save_settings(root, settings)
     print_summary(summary, console)
@@ -168,6 +180,7 @@ def _images(settings: Settings, split_sizes: Mapping[str, int]) -> dict[str, int
     """How many images the components work on that report their progress."""
     return {
         "TfdsExampleGen": sum(split_sizes.values()),
+        "Transform": split_sizes["train"] + split_sizes["validation"],
         "Evaluator": split_sizes["validation"],
         "TestEvaluator": split_sizes["test"],
         "ImageEmbedder": sum(split_sizes[split] for split in settings.embedded_splits),

@@ -9,29 +9,21 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
-from typing import Any
 
 from tfx import v1 as tfx
 
 from components.anomaly_gate.component import AnomalyGate
-from components.blessed_baseline.component import BlessedBaseline
 from components.bounded_transform.component import BATCH_SIZE_KEY, ORDER_KEY, BoundedTransform
 from components.image_embedder.component import ImageEmbedder
 from components.image_embedder.executor import EmbedderConfig
 from components.leak_check.component import LeakCheck
 from components.leak_check.executor import LeakCheckConfig
 from components.pusher.component import AtomicPusher
-from components.retrieval_evaluator.component import RetrievalEvaluator
-from components.retrieval_evaluator.config import (
-    EXTRACTOR_MODULE,
-    Protocol,
-    Thresholds,
-    eval_config,
-)
 from components.similarity_indexer.component import SimilarityIndexer
 from components.tfds_example_gen.component import TfdsExampleGen
 from components.tfds_example_gen.config import IngestionConfig
 from pipeline.code_hash import code_hash
+from pipeline.evaluation_nodes import evaluation_nodes
 from pipeline.gallery_nodes import (
     LedgerPlace,
     gallery_edit_nodes,
@@ -39,6 +31,7 @@ from pipeline.gallery_nodes import (
     ledger_in,
 )
 from pipeline.prepare import SPLITS
+from pipeline.report_node import report_node
 from pipeline.serving_check_node import check_config, serving_check
 from pipeline.settings import Settings
 
@@ -163,38 +156,13 @@ def create_pipeline(
     left_out = None
     if leak_check and evaluation.near_duplicates == "leave_out":
         left_out = leak_check.outputs["near_duplicates"]
-    baseline = _baseline(places.baseline)
-    evaluation_code = code_hash(EXTRACTOR_MODULE, "components.retrieval_evaluator.component")
-    evaluator = RetrievalEvaluator(
-        examples=example_gen.outputs["examples"],
-        model=trainer.outputs["model"],
-        baseline_model=baseline.outputs["model"],
-        example_splits=_evaluated("validation", evaluation.gallery_splits),
-        left_out=left_out,
-        eval_config=eval_config(
-            evaluation.ks,
-            thresholds=Thresholds(
-                evaluation.min_recall_at_1, evaluation.min_map_at_r, evaluation.allowed_drop
-            ),
-            slice_by_class=evaluation.slice_by_class,
-            code_hash=evaluation_code,
-            protocol=_protocol("validation", evaluation.gallery_splits),
-        ),
-    ).with_id("Evaluator")
-    # Reported, never a reason to bless: the test split must not choose a model.
-    test_evaluator = RetrievalEvaluator(
-        examples=example_gen.outputs["examples"],
-        model=trainer.outputs["model"],
-        example_splits=_evaluated("test", evaluation.gallery_splits),
-        left_out=left_out,
-        eval_config=eval_config(
-            evaluation.ks,
-            thresholds=None,
-            slice_by_class=evaluation.slice_by_class,
-            code_hash=evaluation_code,
-            protocol=_protocol("test", evaluation.gallery_splits),
-        ),
-    ).with_id("TestEvaluator")
+    measured = evaluation_nodes(
+        evaluation,
+        example_gen.outputs["examples"],
+        trainer.outputs["model"],
+        left_out,
+        places.baseline,
+    )
     edit = added = None
     if places.ledger:
         edit, added = gallery_edit_nodes(
@@ -213,12 +181,27 @@ def create_pipeline(
     )
     pusher = AtomicPusher(
         model=indexer.outputs["servable"],
-        model_blessing=evaluator.outputs["blessing"],
+        model_blessing=measured.evaluator.outputs["blessing"],
         infra_blessing=check.outputs["blessing"] if check else None,
         base_directory=places.serving,
         code_hash=code_hash("components.pusher.executor"),
         served=places.served,
     ).with_id("Pusher")
+    report = report_node(
+        settings,
+        examples=example_gen.outputs["examples"],
+        embeddings=embedder.outputs["embeddings"],
+        model_run=trainer.outputs["model_run"],
+        evaluation=measured.evaluator.outputs["evaluation"],
+        evaluation_blessing=measured.evaluator.outputs["blessing"],
+        test_evaluation=measured.test_evaluator.outputs["evaluation"],
+        servable=indexer.outputs["servable"],
+        near_duplicates=leak_check.outputs["near_duplicates"] if leak_check else None,
+        serving_check=check.outputs["blessing"] if check else None,
+    )
+    if report:
+        # Whatever goes wrong with a page, the model is pushed by then.
+        report.add_upstream_node(pusher)
     return tfx.dsl.Pipeline(
         pipeline_name=settings.run.pipeline_name,
         pipeline_root=places.pipeline_root,
@@ -232,38 +215,19 @@ def create_pipeline(
             trainer,
             embedder,
             *([leak_check] if leak_check else []),
-            baseline,
-            evaluator,
-            test_evaluator,
+            measured.baseline,
+            measured.evaluator,
+            measured.test_evaluator,
             *([edit, added] if edit else []),
             indexer,
             *([check] if check else []),
             pusher,
+            *([report] if report else []),
         ],
         enable_cache=settings.run.cache,
         metadata_connection_config=metadata_connection_config,
         beam_pipeline_args=list(beam_args),
     )
-
-
-def _baseline(record: str | None) -> Any:
-    """The node whose output `model` is the model last blessed."""
-    if record is not None:
-        return BlessedBaseline(record).with_id("Baseline")
-    return tfx.dsl.Resolver(
-        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
-        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
-    ).with_id("Baseline")
-
-
-def _evaluated(split: str, gallery_splits: Sequence[str]) -> list[str]:
-    """The splits that the evaluation of a split reads."""
-    return [split, *(other for other in gallery_splits if other != split)]
-
-
-def _protocol(split: str, gallery_splits: Sequence[str]) -> Protocol:
-    return Protocol((split,), tuple(gallery_splits) or (split,))
 
 
 def places_in(workdir: str, model_name: str, *, dataset: str, schema: str) -> Places:

@@ -1,6 +1,7 @@
 """Follows a local run by what TFX logs: which component runs, how long it took, if it was cached.
 
 LocalDagRunner has no hooks; the lines it logs at each component's start and end are the interface.
+What a component's own lines say of how far it is: `followed.py`.
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from pipeline.followed import FollowedWork
+from pipeline.pace import in_words
+
 _START = re.compile(r"^Component (\S+) is running\.$")
 _END = re.compile(r"^Component (\S+) is finished\.$")
 _CACHED = re.compile(r"^A cached execution \S+ is used\.$")
-_STEP = re.compile(r"^Progress: epoch (\d+/\d+) step (\d+/\d+)\.$")
-_IMAGES = re.compile(r"^Progress: (\d+) more images\.$")
-_OTHER = re.compile(r"^Progress: (tracing .*)\.$")
-_EPOCH = re.compile(r"^Epoch (\d+/\d+)  (.*)$")
 # Of what is logged at the end of an epoch, what a person wants to follow.
 _SHOWN = ("loss", "accuracy", "val_recall_at_1", "val_map_at_r")
+# Where no line can be written over: seconds without any after which one says how far it is.
+_SECONDS_BETWEEN_LINES = 60.0
 
 
 def _shorten(values: str) -> str:
@@ -53,8 +55,8 @@ class Step:
 class ProgressHandler(logging.Handler):
     """Turns log records of a run into steps, and into lines on the console.
 
-    On a terminal, a last line follows the running component; elsewhere only finished components
-    and epochs are written.
+    On a terminal, a last line follows the running component; elsewhere finished components and
+    epochs are written, and once a minute how far a long component is.
 
     Attributes:
         steps: What ran so far, in order.
@@ -80,9 +82,8 @@ class ProgressHandler(logging.Handler):
         self._width = max((len(name) for name in component_ids), default=0)
         self._images = images or {}
         self._started = 0.0
-        self._done = 0
-        self._first_report = (0.0, 0)
-        self._detail = ""
+        self._work = FollowedWork()
+        self._written_at = 0.0
         self._spinner = Spinner("dots")
         self._live = Live(
             get_renderable=self._status,
@@ -100,42 +101,31 @@ class ProgressHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Looks at one log record."""
-        message = record.getMessage()
+        message, now = record.getMessage(), time.monotonic()
         if match := _START.match(message):
             self.steps.append(Step(match[1]))
-            self._started = time.monotonic()
-            self._done, self._detail = 0, ""
+            self._started = self._written_at = now
+            self._work = FollowedWork(self._images.get(match[1]))
         elif _CACHED.match(message) and self.running:
             self.running.cached = True
-        elif match := _STEP.match(message):
-            self._detail = f"epoch {match[1]}  step {match[2]}"
-        elif match := _OTHER.match(message):
-            self._detail = match[1]
-        elif match := _IMAGES.match(message):
-            self._count(int(match[1]))
-        elif match := _EPOCH.match(message):
-            self._console.print(f"          epoch {match[1]}  {_shorten(match[2])}", soft_wrap=True)
+        elif self._work.read(message, now):
+            if not self._console.is_terminal and now - self._written_at >= _SECONDS_BETWEEN_LINES:
+                name = self.steps[-1].id if self.steps else ""
+                self._print(f"          {name}  {self._work.words(now)}", now)
+        elif epoch := self._work.read_epoch(message, now):
+            number, values, left = epoch
+            rest = f"  {in_words(left)} left" if left is not None else ""
+            self._print(f"          epoch {number}  {_shorten(values)}{rest}", now)
         elif _END.match(message) and (step := self.running):
-            step.seconds = time.monotonic() - self._started
+            step.seconds = now - self._started
             took = "cached" if step.cached else f"{step.seconds:.1f} s"
             if self._live.is_started:
                 self._live.refresh()  # else the line of the finished component is drawn once more
-            self._console.print(f"  {self._place()} {took:>8}", markup=False)
+            self._print(f"  {self._place()} {took:>8}", now)
 
-    def _count(self, images: int) -> None:
-        """Adds to the running component's images; speed counts from the first report on."""
-        now = time.monotonic()
-        if not self._done:
-            self._first_report = (now, images)
-        self._done += images
-        total = self._images.get(self.running.id if self.running else "")
-        self._detail = f"{self._done} images" if total is None else f"{self._done}/{total} images"
-        begun, images_then = self._first_report
-        if self._done > images_then and now > begun:
-            rate = (self._done - images_then) / (now - begun)
-            self._detail += f"  {rate:.0f} images/s"
-            if total is not None and total > self._done:
-                self._detail += f"  {(total - self._done) / rate:.0f} s left"
+    def _print(self, line: str, now: float) -> None:
+        self._written_at = now
+        self._console.print(line, markup=False, soft_wrap=True)
 
     def _place(self) -> str:
         step = self.steps[-1]
@@ -145,8 +135,9 @@ class ProgressHandler(logging.Handler):
         """The line that follows the running component."""
         if self.running is None:
             return ""
-        seconds = time.monotonic() - self._started
-        text = Text(f"{self._place()} {seconds:6.0f} s  {self._detail}", no_wrap=True)
+        now = time.monotonic()
+        how_far = self._work.words(now)
+        text = Text(f"{self._place()} {now - self._started:6.0f} s  {how_far}", no_wrap=True)
         self._spinner.update(text=text)
         return self._spinner
 

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from pipeline.deployment_settings import DeploymentSettings
 from pipeline.monitoring_settings import MonitoringSettings
+from pipeline.report_settings import ReportSettings
 from pipeline.serving_check_settings import ServingCheckSettings
 from pipeline.settings_section import Probability, Section, Share
 from pipeline.training_settings import ModelSettings, TrainingSettings
@@ -260,6 +261,7 @@ class Settings(Section):
     gallery: GallerySettings = GallerySettings()
     serving: ServingSettings = ServingSettings()
     serving_check: ServingCheckSettings = ServingCheckSettings()
+    report: ReportSettings = ReportSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     deployment: DeploymentSettings = DeploymentSettings()
     run: RunSettings = RunSettings()
@@ -268,5 +270,5 @@ class Settings(Section):
     def embedded_splits(self) -> tuple[Split, ...]:
         """The splits whose images are embedded for what comes behind the Trainer."""
         wanted = {*self.gallery.splits, self.gallery.calibration_split}
-        look_everywhere = self.evaluation.near_duplicates != "ignore"
+        look_everywhere = self.evaluation.near_duplicates != "ignore" or self.report.enabled
         return tuple(split for split in get_args(Split) if look_everywhere or split in wanted)

@@ -26,6 +26,7 @@ _NAMED = 3
 
 def build_summary(
     *,
+    about: Mapping[str, Any],
     preset: str,
     status: str,
     steps: Sequence[Step],
@@ -38,6 +39,8 @@ def build_summary(
     """Collects a run's results.
 
     Args:
+        about: What is known of the run before it begins: its `name`, `started`, `dataset`,
+            `environment`.
         preset: Name of the preset it ran with.
         status: `succeeded`, `failed` or `interrupted`.
         steps: The components that were started.
@@ -84,6 +87,7 @@ def build_summary(
     return {
         "status": status,
         "error": error,
+        **about,
         "preset": preset,
         "run_id": run.id if run else None,
         "components": [

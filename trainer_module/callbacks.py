@@ -42,10 +42,11 @@ class ReseedDropout(keras.callbacks.Callback):
 class LogProgress(keras.callbacks.Callback):
     """Writes one log line for each epoch, and meanwhile at most one a second for the steps."""
 
-    def __init__(self, epochs: int) -> None:
-        """Keeps the number of epochs for the lines."""
+    def __init__(self, epochs: int, batch_size: int) -> None:
+        """Keeps the number of epochs, and of images in a step, for the lines."""
         super().__init__()
         self._epochs = epochs
+        self._batch_size = batch_size
         self._epoch = 0
         self._written_at = 0.0
 
@@ -58,16 +59,18 @@ class LogProgress(keras.callbacks.Callback):
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Writes the step's line, if the last one is old enough."""
+        """Writes the step's line, if the last one is old enough or it is the epoch's last step."""
         now = time.monotonic()
-        if now - self._written_at >= SECONDS_BETWEEN_LINES:
+        is_last = batch + 1 == self.params["steps"]
+        if now - self._written_at >= SECONDS_BETWEEN_LINES or is_last:
             self._written_at = now
             logging.info(
-                "Progress: epoch %d/%d step %d/%d.",
+                "Progress: epoch %d/%d step %d/%d of %d images.",
                 self._epoch + 1,
                 self._epochs,
                 batch + 1,
                 self.params["steps"],
+                self._batch_size,
             )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

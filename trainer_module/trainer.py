@@ -14,6 +14,7 @@ from trainer_module.checkpoints import CheckpointFolder
 from trainer_module.config import TrainerConfig, from_dict
 from trainer_module.export import export
 from trainer_module.preprocessing import class_counts
+from trainer_module.progress_log import report
 from trainer_module.training import train
 
 CONFIG_KEY = "config"
@@ -41,6 +42,7 @@ def run_fn(fn_args: FnArgs) -> None:
         checkpoint_folder=checkpoint_folder,
         log_dir=os.path.join(fn_args.model_run_dir, "tensorboard"),
     )
+    report("exporting the model")
     export(
         result.model,
         fn_args.serving_model_dir,

@@ -19,6 +19,8 @@ from trainer_module.health import StopOnBadLoss, StopOnCollapse
 from trainer_module.input_pipeline import evaluation_batches, training_batches
 from trainer_module.joint_loss import JointLoss
 from trainer_module.optimizer import FineTuningAdamW
+from trainer_module.progress_log import report
+from trainer_module.scalars import LogScalars
 from trainer_module.validation import MONITOR, RetrievalValidation, measure
 
 
@@ -92,6 +94,7 @@ def train(
         with strategy.scope():
             model = compiled_model(config, len(class_counts), steps, make_loss)
         as_used = evaluation_batches(validation_patterns, input_size=config.model.input_size)
+        report("measuring the backbone before training")
         frozen = measure(tf.function(model.pooled_in_use), as_used)
         logging.info("Frozen backbone on validation: %s", frozen)
         checkpoints = CheckpointFolder(checkpoint_folder)
@@ -118,8 +121,8 @@ def train(
                     RetrievalValidation(validation),
                     StopOnCollapse(),
                     SaveEveryEpoch(checkpoints, progress, MONITOR),
-                    LogProgress(training.epochs),
-                    keras.callbacks.TensorBoard(log_dir, write_graph=False),
+                    LogProgress(training.epochs, training.batch_size),
+                    LogScalars(log_dir, progress.history),
                 ],
             )
         if training.epochs:

@@ -16,7 +16,9 @@ from tfx.components.transform import executor as transform_executor
 from tfx.dsl.components.base import executor_spec
 from tfx.types import artifact_utils, standard_component_specs
 
+from components.bounded_transform.counted import counted_images
 from components.bounded_transform.ordered import put_in_order
+from trainer_module.progress_log import report
 
 BATCH_SIZE_KEY = "batch_size"
 ORDER_KEY = "order_by"
@@ -30,8 +32,9 @@ class Executor(transform_executor.Executor):
     ) -> None:
         """Runs Transform with batches of the configured size, and puts in order what it wrote."""
         config = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
-        with _batches_of(int(config[BATCH_SIZE_KEY])):
+        with _batches_of(int(config[BATCH_SIZE_KEY])), counted_images():
             super().Do(input_dict, output_dict, exec_properties)
+        report("putting the examples in order")
         for examples in output_dict[standard_component_specs.TRANSFORMED_EXAMPLES_KEY]:
             for split in artifact_utils.decode_split_names(examples.split_names):
                 folder = artifact_utils.get_split_uri([examples], split)

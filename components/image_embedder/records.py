@@ -59,6 +59,14 @@ def split_folder(uri: str, split: str) -> str:
     return os.path.join(uri, f"Split-{split}")
 
 
+def embedded_splits(uri: str) -> tuple[str, ...]:
+    """Returns the splits in the artifact: train, validation, test, then others by name."""
+    folders = [os.path.basename(name.rstrip("/")) for name in tf.io.gfile.listdir(uri)]
+    found = {name.removeprefix("Split-") for name in folders if name.startswith("Split-")}
+    usual = [split for split in ("train", "validation", "test") if split in found]
+    return (*usual, *sorted(found - {*usual}))
+
+
 def pattern(uri: str, split: str) -> str:
     """Returns the pattern of a split's files within the artifact."""
     return os.path.join(split_folder(uri, split), f"{FILE_PREFIX}-*")

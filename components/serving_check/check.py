@@ -20,6 +20,8 @@ from components.serving_check.photos import Photo
 from components.serving_check.report import Report
 from components.serving_check.rest_model import RestModel
 from components.serving_check.server_process import ServerProcess
+from trainer_module.progress_log import Countdown
+from trainer_module.progress_log import report as say
 
 
 def check(
@@ -48,6 +50,7 @@ def check(
         base_path, config.model_name, log, request_timeout_seconds=timeout
     ) as server:
         try:
+            say("starting the server, which loads the model")
             report.load_seconds = round(server.wait_until_available(config.load_timeout_seconds), 3)
             with RestModel(
                 server.url,
@@ -58,7 +61,9 @@ def check(
                 check_signatures(rest.signatures())
                 # First, since all else would take long with a model that is too slow.
                 _check_latency(rest, photos, config, report)
+                say(f"comparing the answers about {len(photos)} photos")
                 check_answers(rest, direct, photos, search_is_exact=config.search_is_exact)
+                say("asking about bad photos")
                 check_refusals(rest, photos)
         finally:
             report.peak_memory_mb = server.peak_memory_mb()
@@ -68,8 +73,10 @@ def check(
 def _check_latency(
     rest: RestModel, photos: Sequence[Photo], config: ServingCheckConfig, report: Report
 ) -> None:
+    first = Countdown("first requests", len(photos))
     for photo in photos:  # what is slow the first time only is no latency
         ask(rest, "serving_default", [photo.image])
+        first.add()
     report.latency = measure_latency(
         lambda number: ask(rest, "serving_default", [photos[number % len(photos)].image]),
         config.requests,

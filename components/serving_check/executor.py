@@ -26,6 +26,7 @@ from components.serving_check.direct_model import DirectModel
 from components.serving_check.photos import read_photos
 from components.serving_check.report import FILE, LOG_FILE, Report
 from components.serving_check.warmup import write_warmup
+from trainer_module.progress_log import report as say
 
 BLESSED_FILE = "INFRA_BLESSED"
 NOT_BLESSED_FILE = "INFRA_NOT_BLESSED"
@@ -95,12 +96,14 @@ def _check(
     version: str, examples: Any, config: ServingCheckConfig, log: str, report: Report
 ) -> None:
     """Completes the staged model with warm-up records, and checks what would be pushed."""
+    say("loading the model")
     direct = DirectModel(version)
     check_signatures(direct.signatures())
     photos = read_photos(examples, config.gallery_splits, config.examples, direct.knows)
     of_gallery = [photo.image for photo in photos if photo.in_gallery]
     report.photos, report.gallery_photos = len(photos), len(of_gallery)
     if of_gallery:
+        say("writing warm-up records")
         # Of what the model has anyway: what was removed from the gallery is not to come back.
         write_warmup(version, config.model_name, of_gallery, config.warmup_batch_sizes)
     else:

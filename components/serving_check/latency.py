@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from trainer_module.progress_log import Countdown
+
 _PERCENTILE = 95
 # Whatever else the machine does makes it slower, never faster: the best round counts.
 _ROUNDS = 3
@@ -55,10 +57,12 @@ def measure_latency(ask: Callable[[int], object], requests: int, limit_ms: float
 def _round(ask: Callable[[int], object], requests: int, limit_ms: float | None) -> Latency:
     sample: list[float] = []
     over = 0
+    progress = Countdown("timed requests", requests)
     for number in range(requests):
         started = time.perf_counter()
         ask(number)
         sample.append((time.perf_counter() - started) * 1000)
+        progress.add()
         over += limit_ms is not None and sample[-1] > limit_ms
         # With so many above it the percentile is, however fast the rest would be.
         if over > requests * (100 - _PERCENTILE) / 100:

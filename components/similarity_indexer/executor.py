@@ -25,6 +25,7 @@ from retrieval.cells import class_cells
 from retrieval.rows import unit_rows
 from retrieval.tf_routed_search import RoutedGallery
 from retrieval.tf_search import ExactGallery
+from trainer_module.progress_log import report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Executor(base_executor.BaseExecutor):
         model = artifact_utils.get_single_instance(input_dict["model"])
         servable = artifact_utils.get_single_instance(output_dict["servable"])
 
+        report("reading the embedded images")
         gallery = records.read(embeddings.uri, config.splits)
         queries = records.read(embeddings.uri, [config.calibration_split])
         if input_dict.get("edits"):
@@ -92,9 +94,11 @@ class Executor(base_executor.BaseExecutor):
                     "every image of the gallery was removed; flowersim index restore allows some "
                     "again"
                 )
+        report(f"searching {len(gallery)} images for those of {len(queries)} queries")
         neighbours = exact_neighbours(queries, gallery, config.neighbours)
         threshold = match_threshold(neighbours, queries, gallery, precision=config.match_precision)
         logging.info("Gallery of %d images, match threshold %.4f.", len(gallery), threshold)
+        report(f"composing and saving the model with {len(gallery)} images")
         searched = searched_gallery(gallery, config)
         save(
             SimilarityModel(
@@ -111,6 +115,7 @@ class Executor(base_executor.BaseExecutor):
         if math.isfinite(threshold):
             servable.set_float_custom_property("match_threshold", threshold)
         if isinstance(searched, RoutedGallery):
+            report(f"measuring the routed search with {len(queries)} queries")
             recall = routed_recall(neighbours, queries, gallery, searched)
             probed = searched.probes_for(config.neighbours)
             logging.info(

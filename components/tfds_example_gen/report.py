@@ -10,11 +10,13 @@ import dataclasses
 import json
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from components.tfds_example_gen.images import Image
+if TYPE_CHECKING:
+    # Imports Beam, and whoever only reads a report has no use for it.
+    from components.tfds_example_gen.images import Image
 
 FILE = "ingestion.json"
 _LISTED = 10

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 import pathlib
 import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
@@ -293,3 +299,63 @@ def test_a_near_duplicate_is_listed_and_left_out(
     assert summary["images"] == {"train": 12, "validation": 12, "test": 13}
     assert summary["metrics"]["test"]["example_count"] == 12
     assert summary["near_duplicates_left_out"]
+
+
+def test_the_notebook_walks_through_these_runs(runs: Runs, tmp_path: pathlib.Path) -> None:
+    import nbclient
+    import nbformat
+
+    path = code_hash.ROOT / "notebooks" / "run_to_findings.ipynb"
+    notebook = nbformat.read(path, nbformat.NO_CONVERT)
+    for cell in notebook.cells:
+        if "parameters" in cell.metadata.get("tags", []):
+            cell.source = f"WORKDIR = {str(runs.workdir)!r}"
+    # Its own asserts compare what is computed anew with what the pipeline has found.
+    resources = {"metadata": {"path": str(path.parent)}}
+    nbclient.NotebookClient(notebook, timeout=600, resources=resources).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    pictures = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert len(pictures) >= 5
+    assert not [output for output in outputs if output.get("name") == "stderr"]
+    text = "".join(str(output.get("text", "")) for output in outputs)
+    assert "settings that differ" in text and "report.html" in text
+
+
+def test_tensorboard_shows_the_training_of_these_runs_until_it_is_interrupted(runs: Runs) -> None:
+    from pipeline.tensorboard.log_folder import prepare
+
+    prepared = prepare(runs.workdir)
+    # The later runs took theirs from the cache.
+    (shown,) = prepared.shown
+    assert len(shown.training.runs) == len(runs.results) and not shown.lacks
+    command = [sys.executable, "-m", "pipeline.cli", "tensorboard", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--workdir", str(runs.workdir)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whoever runs the tests in the background has SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as board:
+        try:
+            assert board.stdout is not None
+            url = board.stdout.readline().split()[3].rstrip(";")
+
+            def ask(path: str) -> Any:
+                with urllib.request.urlopen(f"{url}data/plugin/{path}", timeout=60) as answer:
+                    return json.loads(answer.read())
+
+            deadline = time.monotonic() + 60
+            while not (tags := ask("scalars/tags")) and time.monotonic() < deadline:
+                time.sleep(0.2)
+            name = shown.training.name
+            points = ask(f"scalars/scalars?run={name}&tag=validation/map_at_r")
+            (embedded,) = ask(f"projector/info?run={name}")["embeddings"]
+            board.send_signal(signal.SIGINT)
+            _, errors = board.communicate(timeout=60)
+        finally:
+            board.kill()
+    assert board.returncode == 0 and "Traceback" not in errors
+    assert set(tags) == {name}
+    assert [step for _, step, _ in points] == [1, 2]
+    assert embedded["tensorShape"] == [18 + 12 + 9, 8]

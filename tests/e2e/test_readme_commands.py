@@ -18,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -47,6 +48,10 @@ EXECUTED = {
     ".venv/bin/flowersim run --preset flowers102",
     ".venv/bin/flowersim run --set data.folder=PHOTOS",
     ".venv/bin/flowersim run --set data.dataset=NAME --set data.data_dir=FOLDER",
+    ".venv/bin/flowersim runs",
+    ".venv/bin/flowersim report",
+    ".venv/bin/flowersim compare RUN RUN",
+    ".venv/bin/flowersim tensorboard",
     ".venv/bin/flowersim settings --preset flowers102",
     ".venv/bin/flowersim settings --yaml > mine.yaml",
     ".venv/bin/flowersim eval EMBEDDINGS.npz --k 1 5 10 --json RESULT.json",
@@ -162,6 +167,10 @@ def test_make_run_goes_on_pushes_and_asks(home: pathlib.Path, small: str) -> Non
     assert re.search(r"blessed +pushed to .*/runs/demo/serving/flowers/\d+", printed)
     assert re.search(r"frozen backbone, validation \(12 images\) +\d\.\d{4}", printed)
     assert f"serve --workdir {workdir}" in printed
+    (page,) = re.findall(r"^look at it:  (.*)$", printed, re.MULTILINE)
+    assert pathlib.Path(page).stat().st_size > 100_000
+    card = json.loads(pathlib.Path(page).with_name("model_card.json").read_text("utf-8"))
+    assert card["metrics"]["blessed"] is True
 
 
 @pytest.mark.parametrize(
@@ -173,6 +182,37 @@ def test_make_run_goes_on_pushes_and_asks(home: pathlib.Path, small: str) -> Non
 )
 def test_parts_of_a_run(home: pathlib.Path, small: str, command: str, expected: str) -> None:
     assert re.search(expected, _shell(f".venv/bin/flowersim {command} {small}", home))
+
+
+def test_what_runs_came_to(home: pathlib.Path) -> None:
+    listed = json.loads(_shell(".venv/bin/flowersim runs --json 2> /dev/null", home))
+    assert re.search(r"interrupted +– / –", _shell(".venv/bin/flowersim runs", home))
+    names = [run["name"] for run in listed if run["pushed_model"]]
+    assert len(names) == 2 and listed[-1]["status"] == "interrupted"
+    page = pathlib.Path(_shell(".venv/bin/flowersim report 2> /dev/null", home).strip())
+    assert page.parent.name == names[0] and page.read_text("utf-8").startswith("<!doctype html>")
+    printed = _shell(f".venv/bin/flowersim compare {names[1]} {names[0]}", home)
+    assert "recall@1" in printed
+    (compared,) = re.findall(r"^page  (.*)$", printed, re.MULTILINE)
+    assert (home / compared).stat().st_size > 10_000
+
+
+def test_tensorboard(home: pathlib.Path) -> None:
+    board = subprocess.Popen(
+        ["bash", "-c", "exec .venv/bin/flowersim tensorboard --port 0"],
+        cwd=home,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert board.stdout is not None
+    try:
+        (url,) = re.findall(r"TensorBoard is at (\S+);", board.stdout.readline())
+        with urllib.request.urlopen(f"{url}data/plugin/scalars/tags") as answer:
+            assert json.load(answer)
+    finally:
+        board.send_signal(signal.SIGINT)
+        assert board.wait(timeout=30) == 0
 
 
 def test_a_pushed_model_on_photos(home: pathlib.Path) -> None:

@@ -113,7 +113,7 @@ def test_serving_before_a_run_says_what_to_do(tmp_path: pathlib.Path) -> None:
 
 
 def test_parts_and_the_cache_are_passed_on(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from types import SimpleNamespace
 
@@ -124,10 +124,11 @@ def test_parts_and_the_cache_are_passed_on(
 
     def run(settings, workdir, **options):
         calls.append((settings.run.cache, workdir, options["first"], options["last"]))
-        return SimpleNamespace(summary={"pushed_model": None})
+        return SimpleNamespace(summary={"pushed_model": None, "report": "page.html"})
 
     monkeypatch.setattr(local_runner, "run", run)
     place = ["--workdir", str(tmp_path)]
     assert main(["run", *place]) == 0
     assert main(["run", *place, "--no-cache", "--from", "Trainer", "--to", "Pusher"]) == 0
     assert calls == [(True, tmp_path, None, None), (False, tmp_path, "Trainer", "Pusher")]
+    assert capsys.readouterr().out.splitlines()[-1] == "look at it:  page.html"

@@ -104,6 +104,37 @@ def test_an_edit_shows_exactly_when_it_is_in_the_closure(file: str, project: pat
     assert (hasher.code_hash("components.step.work") != before) == (name in CLOSURE)
 
 
+def test_other_files_of_a_package_count_where_they_are_asked_for(project: pathlib.Path):
+    hasher = _hasher(project)
+    page = project / "components" / "step" / "templates" / "page.html.j2"
+    page.parent.mkdir()
+    page.write_text("one", "utf-8")
+
+    def both() -> tuple[str, str]:
+        name = "components.step.work"
+        return hasher.code_hash(name), hasher.code_hash(name, resources=["components.step"])
+
+    plain, asked = both()
+    assert plain != asked
+    page.write_text("two", "utf-8")
+    assert both()[0] == plain and both()[1] != asked
+    page.write_text("one", "utf-8")
+    compiled = page.with_name("work.cpython-311.pyc")
+    compiled.write_bytes(b"0")
+    assert both() == (plain, asked)
+    page.rename(page.with_name("other.html.j2"))
+    assert both()[1] != asked
+
+
+def test_more_libraries_count_where_they_are_asked_for(monkeypatch: pytest.MonkeyPatch):
+    before = code_hash.code_hash("retrieval.rows", libraries=["matplotlib"])
+    real = importlib.metadata.version
+    monkeypatch.setattr(
+        importlib.metadata, "version", lambda name: "0.0" if name == "matplotlib" else real(name)
+    )
+    assert code_hash.code_hash("retrieval.rows", libraries=["matplotlib"]) != before
+
+
 def test_the_place_of_the_project_and_the_order_of_names_do_not_matter(
     project: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
 ):

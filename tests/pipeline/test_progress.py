@@ -75,8 +75,10 @@ def test_on_a_terminal_a_line_follows_the_running_component(
     log("Component Trainer is running.", 0)
     line = log("Progress: tracing the training step.", 0)
     assert line == "[ 1/2] Trainer 0 s tracing the training step"
-    line = log("Progress: epoch 2/6 step 13/20.", 12)
-    assert line == "[ 1/2] Trainer 12 s epoch 2/6 step 13/20"
+    line = log("Progress: epoch 1/6 step 1/20 of 32 images.", 12)
+    assert line == "[ 1/2] Trainer 12 s epoch 1/6 step 1/20"
+    line = log("Progress: epoch 1/6 step 11/20 of 32 images.", 5)  # two steps a second
+    assert line == "[ 1/2] Trainer 17 s epoch 1/6 step 11/20 64 images/s at least 54 s left"
     log("Component Trainer is finished.", 1)
     line = log("Component Evaluator is running.", 0)
     assert line == "[ 2/2] Evaluator 0 s"
@@ -84,6 +86,32 @@ def test_on_a_terminal_a_line_follows_the_running_component(
     assert line == "[ 2/2] Evaluator 5 s 100/1000 images"
     line = log("Progress: 150 more images.", 3)
     assert line == "[ 2/2] Evaluator 8 s 250/1000 images 50 images/s 15 s left"
+    line = log("Progress: comparing.", 1)
+    assert line == "[ 2/2] Evaluator 9 s comparing"
+
+
+def test_where_lines_stay_a_long_component_says_once_a_minute_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("pipeline.progress.time.monotonic", lambda: clock[0])
+    screen = io.StringIO()
+    handler = ProgressHandler(Console(file=screen, width=80), ["Embedder"], {"Embedder": 1500})
+
+    def log(message: str, seconds: float = 0.0) -> None:
+        clock[0] += seconds
+        handler.emit(logging.LogRecord("absl", logging.INFO, "", 0, message, None, None))
+
+    log("Component Embedder is running.")
+    for _ in range(130):
+        log("Progress: 10 more images.", 1)
+    log("Component Embedder is finished.")
+    assert screen.getvalue().split("\n") == [
+        "          Embedder  600/1500 images  10 images/s  90 s left",
+        "          Embedder  1200/1500 images  10 images/s  30 s left",
+        "  [ 1/1] Embedder   130.0 s",
+        "",
+    ]
 
 
 def test_a_finished_component_leaves_nothing_on_the_line_below() -> None:
@@ -123,4 +151,4 @@ def test_what_workers_report_adds_up() -> None:
                 counter.flush()
     finally:
         logger.setLevel(level)
-    assert handler._detail.startswith("37/50 images")
+    assert handler._work.words(0.0).startswith("37/50 images")

@@ -28,6 +28,7 @@ from components.bounded_transform.component import (
     BoundedTransform,
     Executor,
 )
+from trainer_module import progress_log
 
 EXAMPLES = 100
 PROBE = "bounded_transform_probe"
@@ -152,11 +153,27 @@ def test_examples_without_an_id_are_refused(probe: str, tmp_path: pathlib.Path):
         _transform(tmp_path, probe, 8, range(3), order_by="identity")
 
 
+def test_it_reports_every_image(
+    probe: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+):
+    lines: list[str] = []
+    monkeypatch.setattr(
+        progress_log.logging, "info", lambda line, *values: lines.append(line % values)
+    )
+    _transform(tmp_path, probe, 7)
+    counts = [re.fullmatch(r"Progress: (\d+) more images\.", line) for line in lines]
+    assert sum(int(match[1]) for match in counts if match) == EXAMPLES
+    assert lines.index("Progress: putting the examples in order.") > max(
+        place for place, match in enumerate(counts) if match
+    )
+
+
 def test_other_transforms_are_left_alone(probe: str, tmp_path: pathlib.Path):
-    original = transform_executor.TransformProcessor._GetDesiredBatchSize
+    processor = transform_executor.TransformProcessor
+    original = processor._GetDesiredBatchSize, processor._EncodeAndWrite
     with pytest.raises(ValueError, match="invalid literal"):
         _transform(tmp_path, probe, "many")  # type: ignore[arg-type]
-    assert transform_executor.TransformProcessor._GetDesiredBatchSize is original
+    assert (processor._GetDesiredBatchSize, processor._EncodeAndWrite) == original
 
 
 def test_the_component_runs_that_executor():

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.server
-import os
 import pathlib
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,27 +14,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from serving.model_server import ServerOptions, running_server
+from tests.browser import browser as browser  # a fixture of the tests in this folder
 from tests.serving.page import gallery_model
 
 FILES = pathlib.Path(__file__).resolve().parents[3] / "serving" / "page"
-
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    """Chromium. Of a module only: while it runs, nothing else can use asyncio in this thread."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    with playwright.sync_playwright() as started:
-        if found is None and os.path.exists(started.chromium.executable_path):
-            found = started.chromium.executable_path
-        if found is None:
-            pytest.skip("needs Chromium or Chrome")
-        # Its own sandbox cannot be had in every container.
-        opened = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

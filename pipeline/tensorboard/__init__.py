@@ -1,0 +1,1 @@
+"""What TensorBoard shows of a workdir's runs: scalars, HParams and the embedding projector."""
