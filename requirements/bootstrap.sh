@@ -261,6 +261,9 @@ if [ "$(probe "$VENV/bin/python")" != "$FOUND" ] ||
   "$UV" venv --quiet --prompt flowersim --python "${FOUND#* }" "$VENV"
 fi
 
+# Where Python must not write bytecode, each process would compile TensorFlow anew: 20 s in place of 8.
+if [ -n "${PYTHONDONTWRITEBYTECODE:-}" ]; then export UV_COMPILE_BYTECODE=1; fi
+
 say "installing $(grep -c == "$LOCK") packages of $LOCK (a first time downloads about 1 GB)"
 install_lock "$LOCK" || fail "uv could not install $LOCK; its message is above."
 say "installing flowersim itself, editable"

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.e2e
 # The two halves of the resolver that Vertex AI has in the place of a component.
 RESOLVERS = {"Baseline-model-blessing-resolver", "Baseline-model-resolver"}
 # What a baseline that was not there the first time makes run again.
-WITH_BASELINE = {"Evaluator", "Pusher"}
+WITH_BASELINE = {"Evaluator", "Pusher", "Report"}
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def test_exact_mode_and_kubeflow_give_it_too(
     assert first["summary"]["blessed"] is True
     second = cluster.execute("--mode", "fast")
     # What was blessed last is a step here, and its artifact another one each time.
-    assert _repeated(second) == {"Baseline", "Evaluator", "Pusher", "OutcomeReport"}
+    assert _repeated(second) == {"Baseline", "Evaluator", "Pusher", "Report", "OutcomeReport"}
     (baseline,) = second["Baseline"]["outputs"]["model"]
     assert baseline["uri"] == first["Trainer"]["outputs"]["model"][0]["uri"]
     assert second["summary"]["difference_to_baseline"]["recall_at_1"]["value"] == 0.0

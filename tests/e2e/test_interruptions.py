@@ -38,6 +38,7 @@ COMPONENTS = [
     "SimilarityIndexer",
     "ServingCheck",
     "Pusher",
+    "Report",
 ]
 
 
@@ -79,9 +80,9 @@ def test_each_run_was_killed_in_its_component(killed) -> None:
 def test_a_server_sees_whole_models_only(killed) -> None:
     _, seen = killed
     pushed = [record["versions"] for record in seen[: len(COMPONENTS) + 1]]
-    # The run that was killed in the Pusher had pushed; the one after it did not push again.
-    assert [len(versions) for versions in pushed] == [0] * (len(COMPONENTS) - 1) + [1, 1]
-    assert pushed[-1] == pushed[-2]
+    # The run that was killed in the Pusher had pushed; those after it did not push again.
+    assert [len(versions) for versions in pushed] == [0] * COMPONENTS.index("Pusher") + [1] * 3
+    assert pushed[-1] == pushed[-2] == pushed[-3]
 
 
 def test_training_went_on_after_the_epoch_it_had_finished(killed) -> None:

@@ -102,7 +102,7 @@ def test_the_first_run_executes_everything_and_pushes(runs: Runs) -> None:
 
 def test_the_second_run_repeats_only_what_the_baseline_changes(runs: Runs) -> None:
     second = runs.results[1]
-    assert _executed(second) == {"Baseline", "Evaluator", "Pusher"}
+    assert _executed(second) == {"Baseline", "Evaluator", "Pusher", "Report"}
     assert second.summary["metrics"] == runs.results[0].summary["metrics"]
     assert second.summary["blessed"]
     assert second.summary["pushed_model"] == runs.results[0].summary["pushed_model"]
@@ -121,13 +121,20 @@ def test_an_edit_to_the_served_model_indexes_and_pushes_anew(runs: Runs) -> None
         "SimilarityIndexer",
         "ServingCheck",
         "Pusher",
+        "Report",
     }
     assert len(runs.versions[3]) == 2
     assert pathlib.Path(runs.results[3].summary["pushed_model"]).name == runs.versions[3][-1]
 
 
 def test_an_edit_to_the_metric_evaluates_anew(runs: Runs) -> None:
-    assert _executed(runs.results[4]) == {"Baseline", "Evaluator", "TestEvaluator", "Pusher"}
+    assert _executed(runs.results[4]) == {
+        "Baseline",
+        "Evaluator",
+        "TestEvaluator",
+        "Pusher",
+        "Report",
+    }
     assert runs.versions[4] == runs.versions[3]
 
 
@@ -141,14 +148,14 @@ def test_the_first_run_tries_the_model_in_a_server(runs: Runs) -> None:
 
 
 def test_an_edit_to_the_server_tries_the_model_anew_and_pushes_nothing(runs: Runs) -> None:
-    assert _executed(runs.results[5]) == {"Baseline", "ServingCheck", "Pusher"}
+    assert _executed(runs.results[5]) == {"Baseline", "ServingCheck", "Pusher", "Report"}
     assert runs.results[5].summary["pushed_model"] == runs.results[4].summary["pushed_model"]
     assert runs.versions[5] == runs.versions[4]
 
 
 def test_a_model_that_fails_in_a_server_is_not_pushed(runs: Runs) -> None:
     result = runs.results[6]
-    assert _executed(result) == {"Baseline", "ServingCheck", "Pusher"}
+    assert _executed(result) == {"Baseline", "ServingCheck", "Pusher", "Report"}
     assert result.summary["status"] == "succeeded" and result.summary["blessed"]
     assert result.summary["pushed_model"] is None
     reason = result.summary["serving_check"]["reason"]
