@@ -6,6 +6,7 @@ from pydantic import Field
 
 from pipeline.settings_section import Section
 
+
 class CardSettings(Section):
     """What only the owners of a model know; it goes into the model card."""
 

@@ -29,9 +29,7 @@ def test_only_settings_that_differ_are_told_unless_all_are_asked_for() -> None:
     settings = load_settings("demo", ["training.epochs=9", "run.cache=false"])
     changed = {item["key"]: item for item in changed_settings(settings)}
     assert changed["training.epochs"]["value"] == 9 and changed["training.epochs"]["changed"]
-    assert (
-        changed["training.epochs"]["default"] != 9 and changed["training.epochs"]["description"]
-    )
+    assert changed["training.epochs"]["default"] != 9 and changed["training.epochs"]["description"]
     assert "run.cache" in changed and "gallery.probes" not in changed
     without = {item["key"] for item in changed_settings(settings, without=["run"])}
     assert without == {*changed} - {"run.cache"}
