@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pipeline.followed import FollowedWork
+from tests.clock import use_clock
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_what_components_report_is_understood(follow, monkeypatch: pytest.Monkey
     from trainer_module import progress_log
 
     now = [100.0]
-    monkeypatch.setattr("trainer_module.progress_log.time.monotonic", lambda: now[0])
+    use_clock(monkeypatch, "trainer_module.progress_log", now)
     work = FollowedWork(images=None)
     follow(work, lambda: now[0])
 
@@ -66,7 +67,7 @@ def test_training_says_epoch_rate_and_rest(follow, monkeypatch: pytest.MonkeyPat
     from trainer_module.callbacks import LogProgress
 
     now = [100.0]
-    monkeypatch.setattr("trainer_module.callbacks.time.monotonic", lambda: now[0])
+    use_clock(monkeypatch, "trainer_module.callbacks", now)
     callback = LogProgress(epochs=3, batch_size=16)
     callback.set_params({"steps": 10})
     work = FollowedWork()

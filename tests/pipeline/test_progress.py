@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.progress import ProgressHandler
+from tests.clock import use_clock
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_on_a_terminal_a_line_follows_the_running_component(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = [100.0]
-    monkeypatch.setattr("pipeline.progress.time.monotonic", lambda: clock[0])
+    use_clock(monkeypatch, "pipeline.progress", clock)
     screen = io.StringIO()
     console = Console(file=screen, width=100, force_terminal=True, color_system=None)
     handler = ProgressHandler(console, ["Trainer", "Evaluator"], {"Evaluator": 1000})
@@ -94,7 +95,7 @@ def test_where_lines_stay_a_long_component_says_once_a_minute_how_far_it_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = [100.0]
-    monkeypatch.setattr("pipeline.progress.time.monotonic", lambda: clock[0])
+    use_clock(monkeypatch, "pipeline.progress", clock)
     screen = io.StringIO()
     handler = ProgressHandler(Console(file=screen, width=80), ["Embedder"], {"Embedder": 1500})
 
