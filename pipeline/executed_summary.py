@@ -9,10 +9,10 @@ import os
 import pathlib
 from typing import Any
 
+from components.report.files import PAGE
 from pipeline.lineage import Output
 from pipeline.lineage import Run as RecordedRun
 from pipeline.progress import Step
-from pipeline.run_report import PAGE
 from pipeline.spec_executor.artifacts import is_remote, local_path
 from pipeline.spec_executor.run import Run
 from pipeline.spec_executor.spec import PipelineSpec

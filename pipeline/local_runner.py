@@ -135,6 +135,7 @@ def _run(
         metadata_connection_config=metadata,
     )
     names, options = select(dag, *part)
+    before = latest_run(store, settings.run.pipeline_name)
     status, error = "failed", None
     progress = ProgressHandler(console, names, _images(settings, data.split_sizes))
     try:
@@ -150,6 +151,10 @@ def _run(
         raise RunFailedError(explain(component, cause, log, first=part[0])) from cause
     finally:
         recorded = latest_run(store, settings.run.pipeline_name)
+        if recorded and before and recorded.id == before.id:
+            recorded = (
+                None  # This one ended before TFX had it on record: the results are another's.
+            )
         summary = build_summary(
             about={
                 "name": folder.name,

@@ -11,12 +11,10 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from components.report.files import CARD, PAGE
 from pipeline.lineage import Output, Run
 from pipeline.report_context import report_context
 from pipeline.settings import Settings
-
-PAGE = "report.html"
-CARD = "model_card.json"
 
 
 def write_report(

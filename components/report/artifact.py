@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from tfx.types.artifact import Artifact
 
-PAGE = "report.html"
-CARD = "model_card.json"
-
 
 class RunReport(Artifact):
     """`report.html`, `model_card.json`, and the findings (`findings/store.py`)."""

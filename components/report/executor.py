@@ -11,7 +11,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
 from components.image_embedder import records
-from components.report.artifact import CARD, PAGE
+from components.report.files import CARD, PAGE
 from components.report.findings import store
 from components.report.findings.gather import gather
 from components.report.page.model_card import model_card

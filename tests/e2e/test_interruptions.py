@@ -170,3 +170,22 @@ def test_a_second_run_in_the_same_workdir_is_told_so(tmp_path: pathlib.Path, tin
         with pytest.raises(WorkdirBusyError, match=r"is in use by process 4711, since today; .*"):
             _run(tmp_path, tiny)
     assert not (tmp_path / "logs").exists()
+
+
+def test_a_run_that_never_began_has_nobody_elses_results(
+    tmp_path: pathlib.Path, tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tfx import v1 as tfx
+
+    earlier = _run(tmp_path, tiny, last="ImportSchemaGen").summary
+    assert earlier["run_id"] is not None
+
+    def fail(*arguments: Any) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(tfx.orchestration.LocalDagRunner, "run", fail)
+    with pytest.raises(RunFailedError, match="no space left"):
+        _run(tmp_path, tiny)
+    summary = json.loads((tmp_path / "summary.json").read_text("utf-8"))
+    assert summary["status"] == "failed" and summary["run_id"] is None
+    assert "no space left" in pathlib.Path(summary["report"]).read_text("utf-8")

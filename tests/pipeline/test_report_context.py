@@ -42,7 +42,7 @@ def test_the_run_its_data_and_its_artifacts() -> None:
     settings = load_settings(
         "demo", ["report.card.owner=The herbarium", "serving.model_name=plants"]
     )
-    examples = Output("/root/examples/3", {"input_fingerprint": "abc"}, 3, "Examples", 17.5)
+    examples = Output("/artifacts/examples/3", {"input_fingerprint": "abc"}, 3, "Examples", 17.5)
     run = Run("2026-01-02T03:04:06.0", {("TfdsExampleGen", "examples"): examples})
     context = report_context(
         settings, SUMMARY, run=run, code={"Trainer": "0123456789abcdef"}, workdir="/work"

@@ -11,8 +11,9 @@ from tfx.types import standard_artifacts
 
 from components.image_embedder.artifact import ImageEmbeddings
 from components.leak_check.artifact import NearDuplicates
-from components.report.artifact import CARD, PAGE, RunReport
+from components.report.artifact import RunReport
 from components.report.executor import Executor
+from components.report.files import CARD, PAGE
 from components.report.findings import store
 from tests.components.report.small_run import SmallRun, small_run
 
