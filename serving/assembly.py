@@ -75,12 +75,16 @@ class Server:
     grpc_started: bool = False
 
     def run(self) -> None:
-        """Answers until `http.should_exit` is set; requests under way are finished first.
+        """Answers until `stop` is called; requests under way are finished first.
 
         Raises:
             OSError: if the gRPC address cannot be listened on.
         """
         asyncio.run(self._run())
+
+    def stop(self) -> None:
+        """Makes `run` end, also where it has not begun; from any thread or signal handler."""
+        self.http.should_exit = True
 
     @property
     def is_started(self) -> bool:
@@ -95,7 +99,7 @@ class Server:
         try:
             await self.http.serve(sockets=[self.listener])
         finally:
-            self.http.should_exit = True
+            self.stop()
             await grpc
 
     async def _serve_grpc(self, address: str) -> None:
@@ -105,7 +109,7 @@ class Server:
             server = self._grpc_server(address)
             await server.start()
         except BaseException:
-            self.http.should_exit = True
+            self.stop()
             raise
         self.grpc_started = True
         while not self.http.should_exit:

@@ -68,10 +68,10 @@ def serve(options: ServerOptions) -> None:
     ) as server:
         names = ", ".join(config.name for config in server.models.configs()) or "no model"
         grpc = f", gRPC at {server.grpc_address}" if server.grpc_address else ""
-        _LOG.info("serving %s at %s%s", names, url_of(server.listener), grpc)
-        if options.enable_page:
-            _LOG.info("web page at %s/", url_of(server.listener))
-        with _stopped_by_signals():
+        with _calling_on_signals(server.stop):
+            _LOG.info("serving %s at %s%s", names, url_of(server.listener), grpc)
+            if options.enable_page:
+                _LOG.info("web page at %s/", url_of(server.listener))
             server.run()
 
 
@@ -146,7 +146,7 @@ def serving_apis(
                 raise failure[0]
             yield RunningServer(url_of(server.listener), server.grpc_address)
         finally:
-            server.http.should_exit = True
+            server.stop()
             thread.join()
 
 
@@ -174,28 +174,23 @@ def _freezing_loader() -> Callable[[str, int, str], Servable]:
     return freezing_load
 
 
-class _StoppedError(SystemExit):
-    """Raised where a signal to stop arrives; the event loop lets only such exceptions through."""
-
-
 @contextlib.contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """Makes SIGINT and SIGTERM end the block, quietly.
+def _calling_on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Makes SIGINT and SIGTERM call that while the block runs, and raise nothing.
 
-    uvicorn shuts down on either and then raises the signal once more for whoever handled it before:
-    that is this handler.
+    An exception could come while the event loop is being made, which then is left half-made. While
+    uvicorn serves, the signals are its own; it shuts down and raises them once more when it has.
     """
 
     def leave(signum: int, frame: FrameType | None) -> None:
-        raise _StoppedError(0)
+        stop()
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with contextlib.suppress(_StoppedError):
-            yield
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
