@@ -102,7 +102,7 @@ def _details(pixels: Floats, side: int, start: int) -> Floats:
     """A square at `side` pixels without what is too fine or smooth, from `start` on."""
     fine, coarse = _filters(side)
     fine, coarse = fine[start:], coarse[start:]
-    return fine @ pixels @ fine.T - coarse @ pixels @ coarse.T
+    return np.subtract(fine @ pixels @ fine.T, coarse @ pixels @ coarse.T, dtype=np.float32)
 
 
 @functools.cache
@@ -118,8 +118,8 @@ def _filters(side: int) -> tuple[Floats, Floats]:
     )
     fine, coarse = (blur / blur.sum(axis=1, keepdims=True) @ resize for blur in blurs)
     # Numbers that are almost zero take a processor ten times as long.
-    fine, coarse = (np.where(f < 1e-12, 0, f).astype(np.float32) for f in (fine, coarse))
-    return fine, coarse
+    first, second = (np.where(f < 1e-12, 0, f).astype(np.float32) for f in (fine, coarse))
+    return first, second
 
 
 def _lengths(squares: Floats) -> Floats:

@@ -49,7 +49,7 @@ def draw_backdrop(
 
 def _lit(albedo: Floats, relief: Floats, light: Light, steepness: float) -> Floats:
     """Lights a relief from the sun's side. albedo [H, W, 3], relief [H, W]."""
-    slope_y, slope_x = np.gradient(relief)
+    slope_y, slope_x = np.gradient(relief, axis=0), np.gradient(relief, axis=1)
     lean = slope_x * np.float32(-light.direction[0]) + slope_y * np.float32(-light.direction[1])
     sun = np.clip(np.float32(max(light.direction[2], 0.25)) + lean * np.float32(steepness), 0, 1.4)
     return albedo * (sun[..., None] * light.sun + light.sky)

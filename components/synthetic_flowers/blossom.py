@@ -139,7 +139,7 @@ def _sepals(
     leaf = Leaf(0.2, 0.8, 0.0, Colour(0.27, 0.55, 0.45), 0.1)
     sheet = leaf_sheet(rng, leaf, 0.5 * pixels, 0.0)
     count = species.sepals
-    azimuth = (np.arange(count) + 0.5) * (2.0 * np.pi / count)
+    azimuth = (np.arange(count, dtype=np.float64) + 0.5) * (2.0 * np.pi / count)
     lift = np.full(count, np.deg2rad(min(species.whorls[0].lift * 0.8, 60.0) - 32.0))
     lift = lift + np.deg2rad(60.0) * (1.0 - pose.opening)
     rotation = frame @ around(azimuth, lift, np.zeros(count))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-from components.synthetic_flowers.colours import Colour, Floats
+from components.synthetic_flowers.colours import Colour
 from components.synthetic_flowers.geometry import frames, normals
 from components.synthetic_flowers.noise import noise, step
 from components.synthetic_flowers.petals import DENSITY, grid, outline
@@ -73,7 +74,7 @@ def leaf_sheet(rng: np.random.Generator, leaf: Leaf, pixels: float, hue_shift: f
 def leaf_parts(
     rng: np.random.Generator,
     leaf: Leaf,
-    places: Floats,
+    places: npt.ArrayLike,
     length: float,
     fineness: int,
     *,
@@ -84,11 +85,12 @@ def leaf_parts(
     Args:
         rng: Source of randomness.
         leaf: Shape and colour.
-        places: Where their stalks are, in pixels, float32 [P, 2].
+        places: Where their stalks are, in pixels, float [P, 2].
         length: Their length in pixels.
         fineness: Subpixels to a side of a pixel.
         depth: How far they reach back, in pixels.
     """
+    places = np.asarray(places)
     count = len(places)
     sheet = leaf_sheet(rng, leaf, length * fineness, between(rng, (-0.02, 0.02)))
     facing = rng.normal(0.0, 0.5, (count, 3)) * (1.0, 1.0, 0.0) + (0.0, -0.3, 0.9)

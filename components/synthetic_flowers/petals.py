@@ -118,13 +118,13 @@ def _shape(whorl: Whorl, phase: float, s: Doubles, t: Doubles) -> Floats:
     """Returns the petal's points, float32 [3, rows, columns]."""
     half = (whorl.width * whorl.length * outline(s, whorl.base, whorl.tip)).astype(np.float32)
     angle = _slope(whorl, s)
-    away, up = (line.astype(np.float32) for line in _midline(whorl, s))
+    away, up = _midline(whorl, s)
     cosine, sine = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
     # Teeth and the notch move points along the petal.
-    along = -whorl.notch * np.maximum(1.0 - np.abs(t) / 0.45, 0.0) ** 1.5
+    moved = -whorl.notch * np.maximum(1.0 - np.abs(t) / 0.45, 0.0) ** 1.5
     if whorl.fringe:
-        along = along + whorl.fringe * (np.abs(((t * 4.5 + phase) % 1.0) * 2.0 - 1.0) * 2.0 - 1.0)
-    along = (along * whorl.length).astype(np.float32) * (s**4).astype(np.float32)
+        moved = moved + whorl.fringe * (np.abs(((t * 4.5 + phase) % 1.0) * 2.0 - 1.0) * 2.0 - 1.0)
+    along = (moved * whorl.length).astype(np.float32) * (s**4).astype(np.float32)
     # sin(5t + 4s + phase), taken apart so that only lines, not the grid, need sines.
     rim = np.abs(t) ** 1.5
     wave = (np.sin(5.0 * t) * rim).astype(np.float32) * np.cos(4.0 * s + phase).astype(np.float32)
@@ -133,9 +133,9 @@ def _shape(whorl: Whorl, phase: float, s: Doubles, t: Doubles) -> Floats:
     bend = (whorl.cup * t * t).astype(np.float32) * half
     bend += (whorl.ruffle * whorl.length * s * s).astype(np.float32) * wave
     position = np.empty((3, len(s), t.shape[1]), np.float32)
-    position[0] = away + cosine * along - sine * bend
+    position[0] = away.astype(np.float32) + cosine * along - sine * bend
     position[1] = t.astype(np.float32) * half
-    position[2] = up + sine * along + cosine * bend
+    position[2] = up.astype(np.float32) + sine * along + cosine * bend
     return position
 
 

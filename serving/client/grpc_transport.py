@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+import numpy.typing as npt
 
 from serving.client.errors import (
     ClientError,
@@ -235,7 +236,7 @@ def _column(tensor: Any, *, text: bool) -> list[Any]:
     if dtype not in kinds:
         raise TypeError(f"an output is of type {dtype}")
     numpy_type, listed = kinds[dtype]
-    array = (
+    array: npt.NDArray = (
         np.frombuffer(tensor.tensor_content, numpy_type)
         if tensor.tensor_content
         else np.array(listed, numpy_type)

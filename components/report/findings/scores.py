@@ -121,7 +121,7 @@ def _merged(fine: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float64], npt.N
         width *= 2
     merged = fine.reshape(len(fine), -1, width).sum(axis=2)
     start, stop = first // width, last // width + 1
-    edges = np.arange(start, stop + 1) * width * (2.0 / BINS) - 1.0
+    edges = np.arange(start, stop + 1, dtype=np.float64) * width * (2.0 / BINS) - 1.0
     return edges, merged[:, start:stop]
 
 
