@@ -1,7 +1,7 @@
 # Everything a developer or CI does with flowersim; `make help` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment run serve test test-all lint bench lock clean
+.PHONY: help setup environment run serve test test-all lint bench lock audit clean
 
 # Passed on by run, serve, test and test-all: make test ARGS="tests/retrieval -x"
 ARGS ?=
@@ -49,6 +49,9 @@ bench: environment ## run the short benchmarks; each prints one line of JSON
 
 lock: ## resolve requirements/*.lock anew from setup.py
 	@uv=$$(bash requirements/bootstrap.sh --uv) && bash requirements/lock.sh "$$uv"
+
+audit: ## look the locked packages up among known vulnerabilities; SECURITY.md judges those it names
+	@uv=$$(bash requirements/bootstrap.sh --uv) && bash requirements/audit.sh "$$uv"
 
 clean: ## remove the environment and every cache, not what runs wrote
 	@rm -rf .venv .venv.lock .uv .uv.log build dist *.egg-info

@@ -72,11 +72,9 @@ EXTRAS = {
         "types-PyYAML>=6,<7",
     ],
     "gpu": ["tensorflow[and-cuda]>=2.16,<2.22"],
-    # Only TFX's 1.16 line has the Kubeflow v2 runner on every Python that it supports.
-    "kfp": [
-        'kfp>=2,<3; python_version < "3.12"',
-        'kfp-pipeline-spec>=0.2.2,<1; python_version < "3.12"',
-    ],
+    # TFX's own extra of that name is empty on Python 3.12 and later, where its runner for Kubeflow
+    # works all the same.
+    "kfp": ["kfp>=2,<3", "kfp-pipeline-spec>=0.2.2,<3"],
 }
 
 readme = Path(__file__).with_name("README.md")

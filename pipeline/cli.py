@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import pathlib
+import shlex
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from pipeline import (
     compare_command,
@@ -60,8 +62,9 @@ def _is_expected(error: Exception) -> bool:
     from components.pusher.errors import RollbackError
     from pipeline.comparison.errors import NotComparableError
     from pipeline.embedding_file import EmbeddingFileError
-    from pipeline.local_runner import RunFailedError
+    from pipeline.metadata_store import MetadataStoreError
     from pipeline.prepare import PrepareError
+    from pipeline.run_failure import RunFailedError
     from pipeline.spec_executor.errors import SpecExecutorError
     from pipeline.submission.errors import SubmissionError
     from pipeline.submission.kubeflow_errors import KubeflowError
@@ -72,6 +75,7 @@ def _is_expected(error: Exception) -> bool:
     expected = (
         RunFailedError,
         PrepareError,
+        MetadataStoreError,
         WorkdirBusyError,
         ClientError,
         EmbeddingFileError,
@@ -88,13 +92,18 @@ def _is_expected(error: Exception) -> bool:
 
 
 def _complain(error: object) -> None:
-    print(f"flowersim: {error}", file=sys.stderr)
+    from pipeline.terminal import printable
+
+    print(f"flowersim: {printable(str(error))}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="flowersim",
         description="Trains, checks and serves an image-similarity model with TFX.",
+    )
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="print flowersim's version, and do nothing"
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
@@ -177,6 +186,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _Version(argparse.Action):
+    """Prints the version that is installed; setup.py has it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        import importlib.metadata
+
+        try:
+            version = importlib.metadata.version("flowersim")
+        except importlib.metadata.PackageNotFoundError:
+            parser.exit(1, "flowersim: not installed, only on Python's path: it has no version\n")
+        print(version)
+        parser.exit()
+
+
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
@@ -236,24 +259,26 @@ def _run(options: argparse.Namespace) -> int:
     if pushed:
         # As it was called: the environment's programs need not be on the PATH.
         program = sys.argv[0] if pathlib.Path(sys.argv[0]).name == "flowersim" else "flowersim"
-        print(f"\nserve it:    {program} serve --workdir {workdir}")
-        print(f"ask it:      {program} query PHOTO.jpg")
+        print(f"\nserve it:    {shlex.join([program, 'serve', '--workdir', str(workdir)])}")
+        print(f"ask it:      {shlex.quote(program)} query PHOTO.jpg")
     if report := result.summary["report"]:
         print(f"look at it:  {report}")
     return 0
 
 
 def _prepare(options: argparse.Namespace) -> int:
+    from pipeline.disk_space import full_disk_told
     from pipeline.prepare import prepare
     from pipeline.run_log import run_log
     from pipeline.settings_loader import load_settings
+    from pipeline.workdir_folder import writable_workdir
     from pipeline.workdir_lock import locked
 
     settings = load_settings(options.preset, options.overrides)
-    workdir = _workdir(options).resolve()
-    workdir.mkdir(parents=True, exist_ok=True)
+    workdir = writable_workdir(_workdir(options))
     staged = None
-    with locked(workdir), run_log(workdir / "logs" / "prepare.log", verbose=options.verbose):
+    log = workdir / "logs" / "prepare.log"
+    with full_disk_told(workdir), locked(workdir), run_log(log, verbose=options.verbose):
         if options.stage:
             from pipeline.deployment.places import root
             from pipeline.deployment.staging import stage
@@ -275,10 +300,9 @@ def _workdir(options: argparse.Namespace) -> pathlib.Path:
 
 
 def _settings(options: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from pipeline.settings_help import markdown, preset_yaml, print_settings
     from pipeline.settings_loader import load_settings
+    from pipeline.terminal import terminal
 
     settings = load_settings(options.preset, options.overrides)
     if options.yaml:
@@ -286,7 +310,7 @@ def _settings(options: argparse.Namespace) -> int:
     elif options.markdown:
         print(markdown())
     else:
-        print_settings(settings, Console(highlight=False))
+        print_settings(settings, terminal())
     return 0
 
 

@@ -50,9 +50,9 @@ def _compare(options: argparse.Namespace) -> int:
     records = [find_run(name, options.workdir) for name in (options.reference, *options.others)]
     if not options.verbose:
         be_quiet()
-    from rich.console import Console
+    from pipeline.terminal import terminal
 
-    console = Console(highlight=False)
+    console = terminal()
     with console.status("loading TensorFlow") as status:
         from pipeline.comparison.compare import compare
         from pipeline.comparison.files import default_page, write_json, write_page

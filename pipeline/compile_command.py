@@ -74,6 +74,6 @@ def _require_compiler() -> None:
 
     if importlib.util.find_spec("kfp") is None:
         raise SettingsError(
-            "TFX's compiler for Kubeflow is not installed: it needs Python 3.10 or 3.11, and the "
-            'extra kfp (pip install "flowersim[kfp]")'
+            "TFX's compiler for Kubeflow is not installed: it needs the extra kfp "
+            '(pip install "flowersim[kfp]")'
         )

@@ -65,21 +65,18 @@ def _embed(options: argparse.Namespace) -> int:
 
     if not options.verbose:
         be_quiet()
-    from rich.console import Console
-
     from pipeline.batch_embedding.job import embed
     from pipeline.batch_embedding.photos import source_of
     from pipeline.batch_embedding.progress import counted
     from pipeline.embedded_photos import load_embed, version_folder
+    from pipeline.terminal import terminal
 
     model = version_folder(options.model)
     # A model that is none is told before a cluster is started for it.
     load_embed(model)
     source = source_of(options.photos)
-    given = [f"--{option.lstrip('-')}" for option in options.beam]
-    if not any(option.startswith("--runner=") for option in given):
-        given.append("--runner=FnApiRunner")
-    with counted(Console(stderr=True)):
+    given = _beam_args(options.beam)
+    with counted(terminal(stderr=True)):
         outcome = embed(
             source,
             model,
@@ -93,3 +90,34 @@ def _embed(options: argparse.Namespace) -> int:
     )
     print(f"{options.output}: {outcome.embedded} photos embedded with {model}{left}")
     return 0
+
+
+def _beam_args(given: list[str]) -> list[str]:
+    """Beam's arguments. Here, Beam would pass over what it does not know, a typing error included.
+
+    Raises:
+        EmbeddingFileError: An option that Beam does not know, or cannot read, in this process.
+    """
+    import contextlib
+    import io
+
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from pipeline.embedding_file import EmbeddingFileError
+
+    arguments = [f"--{option.lstrip('-')}" for option in given]
+    if any(argument.startswith("--runner=") for argument in arguments):
+        # Of another runner's options some are known where it runs only.
+        return arguments
+    told = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(told):
+            options = PipelineOptions(arguments)
+            known = {*options.get_all_options()}
+            unknown = {*options.get_all_options(retain_unknown_options=True)} - known
+    except SystemExit:
+        reason = told.getvalue().strip().rpartition("error: ")[2]
+        raise EmbeddingFileError(f"--beam: {reason}") from None
+    if unknown:
+        raise EmbeddingFileError(f"--beam: Beam has no option {', '.join(sorted(unknown))}")
+    return [*arguments, "--runner=FnApiRunner"]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from pipeline.embedding_file import EmbeddingFileError
@@ -99,7 +100,7 @@ def embed_photos(path: pathlib.Path, embed: Embed, console: Console) -> Embeddin
     bad: list[str] = []
     photos = source.read()
     with Progress(console=console, transient=True) as progress:
-        task = progress.add_task(f"embedding {path}", total=source.count)
+        task = progress.add_task(f"embedding {escape(str(path))}", total=source.count)
         while batch := list(itertools.islice(photos, _BATCH)):
             for photo, vector in _embedded(batch, embed):
                 if vector is None:
@@ -111,7 +112,9 @@ def embed_photos(path: pathlib.Path, embed: Embed, console: Console) -> Embeddin
     if bad:
         more = ", …" if len(bad) > _NAMED else ""
         names = ", ".join(bad[:_NAMED])
-        console.print(f"left out, since they cannot be decoded: {len(bad)} ({names}{more})")
+        console.print(
+            f"left out, since they cannot be decoded: {len(bad)} ({names}{more})", markup=False
+        )
     if not kept:
         raise EmbeddingFileError(f"{path} holds no photo that the model can decode")
     return Embeddings(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pathlib
 import zipfile
+import zlib
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,12 @@ from retrieval.evaluation import Embeddings
 
 _RECORD_SUFFIXES = tuple(
     suffix + packed for suffix in (".tfrecord", ".tfrecords") for packed in ("", ".gz")
+)
+_ARRAYS = ("embeddings", "labels", "ids")
+# What zipfile and NumPy raise for files that are damaged, encrypted or packed in other ways.
+_DAMAGE = (
+    *(OSError, EOFError, ValueError, KeyError, RuntimeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error),
 )
 
 
@@ -50,16 +57,23 @@ def _read_archive(path: pathlib.Path) -> Embeddings:
         if isinstance(loaded, np.ndarray):
             raise EmbeddingFileError(f"{path} is a single array, not an .npz archive")
         with loaded:
-            arrays = dict(loaded)
+            names = loaded.files
+            # No others: what nobody asked for could be of any size.
+            arrays = {name: loaded[name] for name in _ARRAYS if name in names}
     except FileNotFoundError:
         raise EmbeddingFileError(f"{path} is not there") from None
+    except MemoryError as error:
+        raise EmbeddingFileError(f"{path}: {error}") from error
     # NumPy takes whatever it does not know for a pickle, and says so.
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
+    except _DAMAGE as error:
         raise EmbeddingFileError(f"{path} is no .npz archive of numbers and strings") from error
     for name in ("embeddings", "labels"):
         if name not in arrays:
-            held = ", ".join(sorted(arrays)) or "nothing"
+            held = ", ".join(sorted(names)) or "nothing"
             raise EmbeddingFileError(f"{path} holds no array {name}, but {held}")
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise EmbeddingFileError(f"{path}: {name} is no array of NumPy's")
     vectors, labels = arrays["embeddings"], arrays["labels"]
     if vectors.ndim != 2:
         raise EmbeddingFileError(f"{path}: embeddings must be a matrix, got {vectors.shape}")

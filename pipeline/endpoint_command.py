@@ -47,19 +47,27 @@ def add_parser(commands: Any) -> None:
         "--machine-type", default="n1-standard-4", help="of each replica (default: %(default)s)"
     )
     deploy.add_argument(
-        "--min-replicas", type=positive, default=1, metavar="N", help="(default: %(default)s)"
+        "--min-replicas",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="machines that are always there (default: %(default)s)",
     )
     deploy.add_argument(
         "--max-replicas",
         type=positive,
         metavar="N",
-        help="under load (default: --min-replicas)",
+        help="machines under load, at most (default: --min-replicas)",
     )
     deploy.add_argument(
         "--accelerator", metavar="TYPE", help="GPU of each replica, for instance NVIDIA_L4"
     )
     deploy.add_argument(
-        "--accelerator-count", type=positive, default=1, metavar="N", help="(default: %(default)s)"
+        "--accelerator-count",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="how many of these GPUs, with --accelerator (default: %(default)s)",
     )
     deploy.add_argument("--service-account", metavar="ACCOUNT", help="whom the server runs as")
     deploy.set_defaults(command=_deploy)

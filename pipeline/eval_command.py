@@ -46,13 +46,12 @@ def add_parser(commands: Any) -> None:
 
 def _eval(options: argparse.Namespace) -> int:
     be_quiet()
-    from rich.console import Console
-
     from pipeline.embedding_file import EmbeddingFileError, read_embeddings
     from pipeline.evaluation_output import print_evaluation, write_evaluation
+    from pipeline.terminal import terminal
     from retrieval.evaluation import evaluate
 
-    console = Console(highlight=False)
+    console = terminal()
     read = read_embeddings
     if options.model:
         from pipeline.embedded_photos import embed_photos, load_embed

@@ -89,8 +89,6 @@ def add_parser(commands: Any) -> None:
 
 
 def _execute(options: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from pipeline.executed_summary import summarise
     from pipeline.spec_executor.artifacts import is_remote
     from pipeline.spec_executor.display import Display
@@ -99,6 +97,7 @@ def _execute(options: argparse.Namespace) -> int:
     from pipeline.spec_executor.loader import load_spec
     from pipeline.spec_executor.runner import execute
     from pipeline.summary import print_summary
+    from pipeline.terminal import terminal
 
     if options.docker and options.mode == "fast":
         raise LaunchError("--mode fast and --docker exclude each other")
@@ -116,7 +115,7 @@ def _execute(options: argparse.Namespace) -> int:
             pathlib.Path(root).mkdir(parents=True, exist_ok=True)
         options.store.mkdir(parents=True, exist_ok=True)
         launcher = DockerLauncher(mounts)
-    console = Console(stderr=True, highlight=False)
+    console = terminal(stderr=True)
     console.print(f"{spec.name}: {options.spec}", markup=False, soft_wrap=True)
     with Display(console, spec) as display:
         run = execute(

@@ -15,7 +15,7 @@ from components.gallery_edit import ledger as gallery_ledger
 from components.gallery_edit import photo_store
 from components.gallery_edit.ledger import GalleryError, Ledger, named, timestamp
 from pipeline.index_runner import Indexed, Workplace
-from pipeline.local_runner import RunFailedError
+from pipeline.run_failure import RunFailedError
 
 
 def remove(place: Workplace, ids: Collection[str], *, hint: bool = True) -> Indexed | None:

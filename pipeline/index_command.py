@@ -197,6 +197,7 @@ def _purge(options: argparse.Namespace) -> int:
 def _list(options: argparse.Namespace) -> int:
     from components.gallery_edit import ledger
     from pipeline.quiet import be_quiet
+    from pipeline.terminal import one_line
     from pipeline.workdir_layout import ledger_folder, served_folder
     from serving.version_folders import find
 
@@ -216,7 +217,7 @@ def _list(options: argparse.Namespace) -> int:
         rows = sorted(gallery_images(versions[max(versions)]).items())
     # A reader that has seen enough, such as head, is no error.
     with contextlib.suppress(BrokenPipeError):
-        sys.stdout.writelines("\t".join(row) + "\n" for row in rows)
+        sys.stdout.writelines("\t".join(map(one_line, row)) + "\n" for row in rows)
         sys.stdout.flush()
         return 0
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

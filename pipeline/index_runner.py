@@ -18,11 +18,16 @@ from rich.console import Console
 
 from components.gallery_edit import ledger as gallery_ledger
 from components.gallery_edit.ledger import GalleryError, Ledger
-from pipeline.local_runner import RunFailedError, explain, local_beam_args
+from pipeline.damaged_results import blame
+from pipeline.disk_space import full_disk_told
+from pipeline.local_runner import local_beam_args
 from pipeline.metadata_store import connection_config, is_empty, open_store
+from pipeline.orphaned_results import refuse_orphans
+from pipeline.run_failure import RunFailedError, explain
 from pipeline.run_log import run_log
 from pipeline.saved_settings import saved_metadata
 from pipeline.settings import RunSettings, Settings
+from pipeline.workdir_folder import writable_workdir
 from pipeline.workdir_layout import ledger_folder, served_folder
 from pipeline.workdir_lock import locked
 
@@ -235,16 +240,19 @@ class Workplace:
         """
         from tfx import v1 as tfx
 
+        from pipeline.lineage import artifact_folders, latest_run
         from pipeline.progress import ProgressHandler
 
         names = names or [node.id for node in dag.components]
         with ProgressHandler(self.console, names, images) as progress:
             try:
                 tfx.orchestration.LocalDagRunner().run(dag, options)
-            except Exception as cause:
+            except Exception as failure:
                 component = progress.running.id if progress.running else "the pipeline"
+                run = latest_run(self.store, dag.pipeline_info.pipeline_name)
+                cause = blame(failure, artifact_folders(run))
                 raise RunFailedError(
-                    explain(component, cause, self.log, cached=dag.enable_cache)
+                    explain(component, cause, self.log, self.root, cached=dag.enable_cache)
                 ) from cause
 
 
@@ -261,14 +269,21 @@ def workplace(
 
     Raises:
         FileNotFoundError: No model was pushed there.
+        WorkdirError: The workdir cannot be written to.
+        MetadataStoreError: The store is damaged, or not the one that the workdir's results are of.
+        DiskFullError: A disk is full.
         WorkdirBusyError: Another process works there.
         GalleryError: What is served cannot be traced back to a run.
     """
-    root = workdir.expanduser().resolve()
-    serving = served_folder(root)
+    serving = served_folder(workdir.expanduser().resolve())
+    root = writable_workdir(workdir)
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     log = root / "logs" / f"{task}-{stamp}.log"
-    with locked(root), run_log(log, verbose=verbose) as console:
+    with (
+        full_disk_told(root, but=RunFailedError),
+        locked(root),
+        run_log(log, verbose=verbose) as console,
+    ):
         with console.status("loading TFX"):
             from pipeline.served_model import trace
         url = saved_metadata(root)
@@ -276,6 +291,7 @@ def workplace(
             raise FileNotFoundError(f"{root / 'metadata.sqlite'} is gone, and with it what was run")
         metadata = connection_config(root, url)
         store = open_store(metadata)
+        refuse_orphans(store, root / "pipeline_root")
         served = trace(store, str(serving))
         yield Workplace(root, serving, served, console, log, metadata, store)
         # Graphs are full of cycles, and TensorFlow complains of those freed at the very end.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -50,15 +51,14 @@ def wait(platform: Platform, name: str, options: argparse.Namespace) -> int:
     Returns:
         Exit status: 0 it succeeded, 1 it did not, 130 interrupted.
     """
-    from rich.console import Console
-
     from pipeline.submission.jobs import State
     from pipeline.submission.watch import failures, watch
+    from pipeline.terminal import terminal
 
     try:
-        job = watch(platform, name, Console(highlight=False))
+        job = watch(platform, name, terminal())
     except KeyboardInterrupt:
-        again = f"{name}{_reached(options, name)}"
+        again = f"{shlex.quote(name)}{_reached(options, name)}"
         print(
             f"flowersim: no longer waiting; the job goes on\n"
             f"look at it:  flowersim jobs wait {again}\n"
@@ -80,7 +80,9 @@ def _reached(options: argparse.Namespace, name: str) -> str:
     if not name.startswith("projects/"):
         keys = ("project", "region", *keys)
     given = [(key.replace("_", "-"), getattr(options, key)) for key in keys]
-    return "".join(f" --{key} {value}" for key, value in given if value is not None)
+    return "".join(
+        f" --{key} {shlex.quote(str(value))}" for key, value in given if value is not None
+    )
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -91,14 +93,13 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from pipeline.submission.watch import failures, task_table
+    from pipeline.terminal import terminal
 
     job = _platform(options, options.job).job(options.job)
     print(f"{job.name}  {job.state.value}\n{job.link}")
     if job.tasks:
-        Console(highlight=False).print(task_table(job))
+        terminal().print(task_table(job))
     for line in failures(job):
         print(line)
     return 0

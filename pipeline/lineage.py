@@ -67,6 +67,11 @@ def read_run(store: mlmd.MetadataStore, pipeline_name: str, run_id: str) -> Run 
     return None
 
 
+def artifact_folders(run: Run | None) -> list[str]:
+    """Returns where the artifacts of a run are."""
+    return [output.uri for output in run.outputs.values()] if run else []
+
+
 def read_code(store: mlmd.MetadataStore, pipeline_name: str, run_id: str) -> dict[str, str]:
     """Returns the digests of the code that a run's components were, by component id.
 

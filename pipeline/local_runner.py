@@ -13,19 +13,17 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.damaged_results import blame
+from pipeline.disk_space import full_disk_told
 from pipeline.metadata_store import connection_config, is_empty, open_store
+from pipeline.orphaned_results import refuse_orphans
+from pipeline.run_failure import RunFailedError, explain, in_a_line, on_record
 from pipeline.run_folder import RunFolder
 from pipeline.run_log import run_log
 from pipeline.settings import Settings
 from pipeline.settings_loader import SettingsError
+from pipeline.workdir_folder import writable_workdir
 from pipeline.workdir_lock import locked
-
-# TensorFlow's messages may hold a whole graph.
-_MESSAGE_LINES = 15
-
-
-class RunFailedError(RuntimeError):
-    """A component that failed; the message names it, the cause, and the log."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,19 +69,26 @@ def run(
     Raises:
         SettingsError: There is no component `first` or `last`, or nothing between them, or nothing
             that came before `first`.
+        WorkdirError: The workdir cannot be written to.
         WorkdirBusyError: Another run works in the workdir.
+        MetadataStoreError: The store is damaged, or not the one that the workdir's results are of.
         PrepareError: The dataset cannot be brought in.
         RunFailedError: A component failed.
+        DiskFullError: A disk is full before the first component, or at the end.
     """
-    root = pathlib.Path(workdir).expanduser().resolve()
-    root.mkdir(parents=True, exist_ok=True)
+    root = writable_workdir(workdir)
     started = time.monotonic()
     folder = RunFolder.begin(root)
     log = root / "logs" / f"run-{folder.name}.log"
-    with locked(root), run_log(log, verbose=verbose) as console:
-        console.print(f"flowersim {preset} in {root}", soft_wrap=True)
+    places = [root, *filter(os.path.isdir, [settings.data.data_dir or root])]
+    with (
+        full_disk_told(*places, but=RunFailedError),
+        locked(root),
+        run_log(log, verbose=verbose) as console,
+    ):
+        console.print(f"flowersim {preset} in {root}", soft_wrap=True, markup=False)
         if not verbose:
-            console.print(f"log  {log}", soft_wrap=True)
+            console.print(f"log  {log}", soft_wrap=True, markup=False)
         return _run(settings, folder, preset, (first, last), started, console, log)
 
 
@@ -108,14 +113,15 @@ def _run(
         data = prepare(settings.data, root)
     console.print(
         f"data  {settings.data.folder or settings.data.dataset}: {len(data.class_names)} classes; "
-        + ", ".join(f"{count} {split}" for split, count in data.split_sizes.items())
+        + ", ".join(f"{count} {split}" for split, count in data.split_sizes.items()),
+        markup=False,
     )
 
     # Heavy, so imported when the cheap mistakes are past.
     with console.status("loading TFX"):
         from tfx import v1 as tfx
 
-        from pipeline.lineage import latest_run
+        from pipeline.lineage import artifact_folders, latest_run
         from pipeline.partial_run import select
         from pipeline.pipeline import create_pipeline, places_in
         from pipeline.progress import ProgressHandler
@@ -125,6 +131,7 @@ def _run(
 
     metadata = connection_config(root, settings.run.metadata)
     store = open_store(metadata)
+    refuse_orphans(store, root / "pipeline_root")
     places = places_in(
         str(root), settings.serving.model_name, dataset=data.folder, schema=data.schema_path
     )
@@ -145,35 +152,36 @@ def _run(
     except KeyboardInterrupt:
         status, error = "interrupted", "interrupted"
         raise
-    except Exception as cause:
+    except Exception as failure:
         component = progress.running.id if progress.running else "the pipeline"
-        error = f"{component} failed: {_first_line(cause)}"
-        raise RunFailedError(explain(component, cause, log, first=part[0])) from cause
+        cause = blame(failure, artifact_folders(latest_run(store, settings.run.pipeline_name)))
+        error = in_a_line(component, cause, root)
+        raise RunFailedError(explain(component, cause, log, root, first=part[0])) from cause
     finally:
-        recorded = latest_run(store, settings.run.pipeline_name)
-        if recorded and before and recorded.id == before.id:
-            recorded = (
-                None  # This one ended before TFX had it on record: the results are another's.
+        with on_record(status, folder, console):
+            recorded = latest_run(store, settings.run.pipeline_name)
+            if recorded and before and recorded.id == before.id:
+                # This one ended before TFX had it on record: the results are another's.
+                recorded = None
+            summary = build_summary(
+                about={
+                    "name": folder.name,
+                    "started": folder.started.isoformat(timespec="seconds"),
+                    "dataset": data.folder,
+                    "environment": environment(),
+                },
+                preset=preset,
+                status=status,
+                steps=progress.steps,
+                run=recorded,
+                split_sizes=data.split_sizes,
+                seconds=time.monotonic() - started,
+                leave_out=settings.evaluation.near_duplicates == "leave_out",
+                error=error,
             )
-        summary = build_summary(
-            about={
-                "name": folder.name,
-                "started": folder.started.isoformat(timespec="seconds"),
-                "dataset": data.folder,
-                "environment": environment(),
-            },
-            preset=preset,
-            status=status,
-            steps=progress.steps,
-            run=recorded,
-            split_sizes=data.split_sizes,
-            seconds=time.monotonic() - started,
-            leave_out=settings.evaluation.near_duplicates == "leave_out",
-            error=error,
-        )
-        path = folder.close(settings, summary, recorded, console)
-        if status == "failed" and summary["report"]:
-            console.print(f"report   {summary['report']}", soft_wrap=True, markup=False)
+            path = folder.close(settings, summary, recorded, console)
+            if status == "failed" and summary["report"]:
+                console.print(f"report   {summary['report']}", soft_wrap=True, markup=False)
     if summary["pushed_model"]:
         save_settings(root, settings)
     print_summary(summary, console)
@@ -202,41 +210,3 @@ def local_beam_args(given: Sequence[str]) -> list[str]:
     if "--runner=FnApiRunner" not in given:
         return list(given)
     return [*given, "--sdk_container_image=this-environment"]
-
-
-def explain(
-    component: str,
-    cause: Exception,
-    log: pathlib.Path,
-    *,
-    first: str | None = None,
-    cached: bool = True,
-) -> str:
-    """Says what failed and why, where more is written, and what to do.
-
-    Args:
-        component: Id of what failed.
-        cause: What it raised.
-        log: The log file.
-        first: The component that the run was to start with, if not the first of all.
-        cached: Whether another run takes over what this one has finished.
-    """
-    if first and isinstance(cause, LookupError):
-        return (
-            f"--from {first} needs the results of the components before it, and the latest run in "
-            f"this workdir has not got them all ({cause}): run without --from\nfull log  {log}"
-        )
-    lines = (str(cause).strip() or type(cause).__name__).splitlines()
-    if len(lines) > _MESSAGE_LINES:
-        lines[_MESSAGE_LINES:] = [f"... ({len(lines) - _MESSAGE_LINES} more lines in the log)"]
-    failed = f"{component} failed: " + "\n".join(lines) + f"\nfull log  {log}"
-    if not cached:
-        return failed
-    return (
-        f"{failed}\nthe same command goes on from here: components that have finished are not "
-        "repeated"
-    )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0]

@@ -5,17 +5,31 @@ What is in the store is read in `lineage.py`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
+import sqlite3
 import urllib.parse
 from typing import Any
 
+from pipeline.disk_space import is_full
 from pipeline.settings_loader import SettingsError
 
 PASSWORD_VARIABLE = "FLOWERSIM_METADATA_PASSWORD"
 
 _FILE = "metadata.sqlite"
 _PORT = 3306
+
+# What a person has to know before such a file is given up.
+WITHOUT = (
+    "move it and the folder pipeline_root beside it away: the next run then makes both anew. It "
+    "repeats every component, compares its model with none before, and index, monitor and report "
+    "know nothing of the runs before it. Pushed models, summaries and reports are kept"
+)
+
+
+class MetadataStoreError(RuntimeError):
+    """A store that cannot be used; the message names it and says what to do, and what is lost."""
 
 
 def connection_config(workdir: str | os.PathLike[str], url: str | None) -> Any:
@@ -73,19 +87,55 @@ def open_store(config: Any) -> Any:
 
     Raises:
         SettingsError: The database cannot be reached, or refuses the user.
+        MetadataStoreError: The file is damaged, or of another version of ML Metadata.
     """
     import ml_metadata as mlmd
 
+    is_file = config.WhichOneof("config") == "sqlite"
+    if is_file:
+        _check_file(config.sqlite.filename_uri)
     try:
         return mlmd.MetadataStore(config)
     except Exception as error:  # ML Metadata's errors have no class in common.
-        if config.WhichOneof("config") != "mysql":
+        if is_full(error):
             raise
+        if is_file:
+            raise MetadataStoreError(
+                f"{config.sqlite.filename_uri}, which remembers what was run, cannot be used: "
+                f"{_line(error)}. Use the version that has written it, or {WITHOUT}"
+            ) from error
         server = config.mysql
         raise SettingsError(
             f"run.metadata: no ML Metadata store at {server.host}:{server.port}/{server.database} "
             f"for the user {server.user} (password from {PASSWORD_VARIABLE}): {error}"
         ) from error
+
+
+def _check_file(path: str) -> None:
+    """Looks for damage, of which ML Metadata would take no notice before it needs that place.
+
+    A file that is not there, or empty, is a new store. To be called between transactions only: this
+    process has two copies of SQLite, and closing the file here gives up the locks of the other.
+    """
+    if not os.path.isfile(path):
+        return
+    uri = f"file:{urllib.parse.quote(os.path.abspath(path))}?mode=rw"
+    try:
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as database:
+            ((found,),) = database.execute("PRAGMA quick_check(1)").fetchall()
+    except sqlite3.OperationalError:
+        return  # Locked, or cannot be opened: ML Metadata says so.
+    except sqlite3.DatabaseError as error:
+        found = str(error)
+    if found != "ok":
+        raise MetadataStoreError(
+            f"{path}, which remembers what was run, is damaged ({_line(found)}). Put a copy of it "
+            f"back, or {WITHOUT}"
+        )
+
+
+def _line(error: object) -> str:
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def is_empty(workdir: str | os.PathLike[str], url: str | None) -> bool:

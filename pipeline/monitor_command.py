@@ -78,11 +78,10 @@ def _monitor(options: argparse.Namespace) -> int:
 
         report = monitor(place, files, settings)
         model_name = place.serving.name
-    from rich.console import Console
-
     from pipeline.monitor_output import print_report, write_report
+    from pipeline.terminal import terminal
 
-    console = Console(highlight=False)
+    console = terminal()
     print_report(report, console)
     if options.json:
         write_report(options.json, report)

@@ -71,11 +71,10 @@ def add_parser(commands: Any) -> None:
 
 
 def _query(options: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from pipeline.query_output import JsonLines, Tables
     from pipeline.query_photos import find_photos
     from pipeline.query_thumbnails import Thumbnails
+    from pipeline.terminal import terminal
     from serving.client import (
         ClientError,
         ServerUnavailableError,
@@ -98,7 +97,7 @@ def _query(options: argparse.Namespace) -> int:
         else:
             from pipeline.query_pictures import painter
 
-            console = Console(highlight=False)
+            console = terminal()
             output = Tables(console, painter(options.pictures, console), Thumbnails(client))
         for photo in _told(photos, quiet=not options.html):
             try:
@@ -119,10 +118,11 @@ def _query(options: argparse.Namespace) -> int:
 
 def _told(photos: list[Any], *, quiet: bool) -> Any:
     """The photos; how far it is shows where nothing else is printed meanwhile."""
-    from rich.console import Console
     from rich.progress import track
 
-    console = Console(stderr=True)
+    from pipeline.terminal import terminal
+
+    console = terminal(stderr=True)
     return track(
         photos, "asking", console=console, transient=True, disable=quiet or len(photos) < 2
     )

@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.terminal import one_line, printable
+
 if TYPE_CHECKING:
     from pipeline.query_pictures import Painter
     from pipeline.query_thumbnails import Thumbnails
@@ -65,7 +67,7 @@ class Tables:
 
     def failed(self, name: str, reason: str) -> None:
         """Prints why there are none."""
-        print(f"flowersim: {reason}", file=sys.stderr)
+        print(f"flowersim: {printable(reason)}", file=sys.stderr)
 
     def close(self) -> None:
         """Nothing is left to be done."""
@@ -84,7 +86,7 @@ def _table(neighbours: Sequence[Neighbour]) -> Table:
             str(neighbour.rank),
             f"{neighbour.score:.4f}",
             "yes" if neighbour.is_match else "no",
-            escape(neighbour.class_name),
-            escape(neighbour.id),
+            escape(one_line(neighbour.class_name)),
+            escape(one_line(neighbour.id)),
         )
     return table

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from serving.client import Neighbour
 
 _SIDE = 192
+# Names are escaped; were one not, it could neither run a script nor load anything.
+_POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'"
+)
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --match: #2e8b57; --other: #8a8a8a; }
 body { font: 15px/1.4 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem; }
@@ -76,6 +81,7 @@ class Sheet:
         page = (
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
             f"<title>Images that look alike</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
             "<h1>Images that look alike</h1>\n"
             "<p>Framed in green: the model thinks that both show the same class.</p>\n"

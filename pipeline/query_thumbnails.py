@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pipeline.terminal import printable
+
 if TYPE_CHECKING:
     from serving.client import Neighbour, SimilarityClient
 
@@ -25,6 +27,6 @@ class Thumbnails:
             try:
                 return self._client.thumbnails([found.id for found in neighbours])
             except RequestError as error:
-                print(f"flowersim: no pictures: {error}", file=sys.stderr)
+                print(f"flowersim: no pictures: {printable(str(error))}", file=sys.stderr)
                 self._are_there = False
         return None

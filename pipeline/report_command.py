@@ -60,7 +60,9 @@ def _report(options: argparse.Namespace) -> int:
         try:
             run, code = outputs_of(found), code_of(found)
         except LineageError as error:
-            console.print(f"without what the components wrote: {error}", soft_wrap=True)
+            console.print(
+                f"without what the components wrote: {error}", soft_wrap=True, markup=False
+            )
         page = write_report(
             settings,
             found.summary,

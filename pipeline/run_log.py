@@ -16,6 +16,8 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
+from pipeline.terminal import terminal
+
 
 @contextlib.contextmanager
 def run_log(path: str | os.PathLike[str], *, verbose: bool = False) -> Iterator[Console]:
@@ -30,24 +32,34 @@ def run_log(path: str | os.PathLike[str], *, verbose: bool = False) -> Iterator[
     """
     if verbose:
         with _info_level():
-            yield Console(stderr=True, highlight=False)
+            yield terminal(stderr=True)
         return
     pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
     kept = [(descriptor, os.dup(descriptor)) for descriptor in (1, 2)]
-    with open(path, "a", encoding="utf-8") as file, open(os.dup(2), "w") as terminal:
+    with open(path, "a", encoding="utf-8") as file, open(os.dup(2), "w") as screen:
         try:
             for descriptor, _ in kept:
                 os.dup2(file.fileno(), descriptor)
             with _info_level():
-                yield Console(file=terminal, highlight=False)
+                yield terminal(file=screen)
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            _flush()
             for descriptor, original in kept:
                 os.dup2(original, descriptor)
                 os.close(original)
+
+
+def _flush() -> None:
+    """Writes what is left to the file; on a full disk it goes nowhere, least of all to a user."""
+    for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), descriptor)
+            stream.flush()
 
 
 @contextlib.contextmanager

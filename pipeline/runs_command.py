@@ -80,11 +80,12 @@ def _row(run: RunRecord) -> dict[str, Any]:
 
 
 def _print(workdir: pathlib.Path, runs: list[RunRecord]) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console(highlight=False)
+    from pipeline.terminal import terminal
+
+    console = terminal()
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("run", no_wrap=True)
     table.add_column("status")

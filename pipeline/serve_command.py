@@ -57,8 +57,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--image",
         default=docker_backend.IMAGE,
-        help="docker image of TensorFlow Serving, not older than the TensorFlow that made the "
-        "model (%(default)s)",
+        help="docker image of TensorFlow Serving for the docker backend, not older than the "
+        "TensorFlow that made the model (%(default)s)",
     )
     parser.add_argument(
         "--request-log",
@@ -69,9 +69,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--request-log-share",
         type=share,
-        default=1.0,
         metavar="SHARE",
-        help="share of requests that is logged, above 0 and at most 1 (%(default)s)",
+        help="share of requests that --request-log logs, above 0 and at most 1 (default: 1, all)",
     )
     parser.add_argument(
         "--print-command",
@@ -84,6 +83,7 @@ def add_parser(commands: Any) -> None:
 def _serve(options: argparse.Namespace) -> int:
     from pipeline.workdir_layout import served_folder
 
+    _check_logging(options)
     folder = served_folder(options.workdir)
     container = docker_backend.Container(
         model_name=folder.name,
@@ -101,8 +101,23 @@ def _serve(options: argparse.Namespace) -> int:
         if _takes_docker(options):
             _serve_with_docker(container)
         else:
-            _serve_embedded(container, options.request_log or "", options.request_log_share)
+            _serve_embedded(container, options.request_log or "", options.request_log_share or 1.0)
     return 0
+
+
+def _check_logging(options: argparse.Namespace) -> None:
+    """Refuses what would log nothing.
+
+    Raises:
+        DockerError: A log of TensorFlow Serving's image.
+        OSError: A share of no log.
+    """
+    if options.request_log and (options.backend == "docker" or options.print_command):
+        raise docker_backend.DockerError(
+            "--request-log needs the embedded backend: TensorFlow Serving's image logs nothing"
+        )
+    if options.request_log_share and not options.request_log:
+        raise OSError("--request-log-share is a share of what --request-log writes: give that too")
 
 
 def _takes_docker(options: argparse.Namespace) -> bool:
@@ -115,10 +130,6 @@ def _takes_docker(options: argparse.Namespace) -> bool:
         _say("backend embedded, as asked for")
         return False
     if options.request_log:
-        if options.backend == "docker":
-            raise docker_backend.DockerError(
-                "--request-log needs the embedded backend: TensorFlow Serving's image logs nothing"
-            )
         _say("backend embedded, which logs requests")
         return False
     if options.backend == "docker":
@@ -152,10 +163,12 @@ def _serve_embedded(
     # Before TensorFlow is loaded: the terminal is for what the server itself has to say.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", category=FutureWarning)
+    from serving.library_lines import import_tensorflow_quietly, own_stderr
     from serving.model_server import ServerOptions, serve
 
+    import_tensorflow_quietly()
     log = logging.getLogger("serving")
-    handler = logging.StreamHandler()
+    handler = logging.StreamHandler(own_stderr())
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)

@@ -271,14 +271,16 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
         *serving_summary.about(summary["serving_check"]),
     ]
     for line in about:
-        console.print(line, soft_wrap=True)
+        console.print(line, soft_wrap=True, markup=False)
     failed = serving_summary.why_not_pushed(summary["serving_check"])
     if summary["pushed_model"]:
-        console.print(f"blessed  pushed to {summary['pushed_model']}", soft_wrap=True)
+        console.print(f"blessed  pushed to {summary['pushed_model']}", soft_wrap=True, markup=False)
     elif summary["blessed"] and failed:
         console.print("blessed, but NOT pushed:")
     elif summary["blessed"] and summary["held_back"]:
-        console.print(f"blessed, and not pushed: {summary['held_back']}", soft_wrap=True)
+        console.print(
+            f"blessed, and not pushed: {summary['held_back']}", soft_wrap=True, markup=False
+        )
     elif summary["blessed"]:
         console.print("blessed, and not pushed by this part of the pipeline")
     elif summary["blessed"] is None:
@@ -286,4 +288,4 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     else:
         console.print("not blessed, so not pushed:")
     for reason in (*summary["not_blessed_because"], *failed):
-        console.print(f"  {reason}", soft_wrap=True)
+        console.print(f"  {reason}", soft_wrap=True, markup=False)

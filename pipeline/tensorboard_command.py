@@ -10,6 +10,7 @@ import tempfile
 import threading
 from typing import TYPE_CHECKING, Any
 
+from pipeline.argument_types import port
 from pipeline.index_command import DEFAULT_WORKDIR
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--port",
-        type=int,
+        type=port,
         default=6006,
         help="port to listen at; 0 for a free one (default: %(default)s)",
     )
@@ -62,17 +63,16 @@ def _tensorboard(options: argparse.Namespace) -> int:
         from pipeline.quiet import be_quiet
 
         be_quiet()
-    from rich.console import Console
-
     from pipeline.run_records import RunNotFoundError, find_run
     from pipeline.tensorboard.log_folder import link_only, prepare
+    from pipeline.terminal import terminal
 
     root = options.workdir.expanduser().resolve()
     wanted = [find_run(name, root) for name in dict.fromkeys(options.runs)]
     for name, record in zip(dict.fromkeys(options.runs), wanted, strict=True):
         if record.workdir != root:
             raise RunNotFoundError(f"run {name} is not of the workdir {root}")
-    console = Console(stderr=True, highlight=False)
+    console = terminal(stderr=True)
     with console.status("preparing") as status:
         prepared = prepare(root, wanted, status.update)
     _print(prepared, console)

@@ -201,7 +201,7 @@ class TrainingSettings(Section):
                 f"head_epochs={self.head_epochs} must be below epochs={self.epochs}; "
                 "backbone_rate=0 never trains the backbone"
             )
-        weights = (self.cross_entropy_weight, self.center_loss.weight, self.triplet.weight)
-        if self.epochs and not any(weights):
+        others = (getattr(section, "weight", 0.0) for _, section in self)
+        if self.epochs and not any((self.cross_entropy_weight, *others)):
             raise ValueError("one of the losses must have a weight above 0")
         return self

@@ -48,5 +48,5 @@ done
 mv "$gpu.new" "$gpu"
 # No override: no newer pyfarmhash has a wheel for Python 3.10, so TFDV's own choice is compiled.
 resolve tfx-1.16-py310 3.10 x86_64-manylinux_2_28 "dev kfp"
-resolve tfx-1.21-py312 3.12 x86_64-manylinux_2_39 "dev" --override requirements/tfx-1.21.overrides
-resolve tfx-1.21-py313 3.13 x86_64-manylinux_2_39 "dev" --override requirements/tfx-1.21.overrides
+resolve tfx-1.21-py312 3.12 x86_64-manylinux_2_39 "dev kfp" --override requirements/tfx-1.21.overrides
+resolve tfx-1.21-py313 3.13 x86_64-manylinux_2_39 "dev kfp" --override requirements/tfx-1.21.overrides

@@ -24,6 +24,7 @@ from starlette.middleware.cors import CORSMiddleware
 from serving import (
     batching_parameters,
     config_file,
+    connection_limits,
     model_config,
     monitoring_config,
     page_routes,
@@ -203,6 +204,7 @@ def assembled(
     http = uvicorn.Server(
         uvicorn.Config(
             application,
+            http=connection_limits.limited(limit / 1000) if limit else "auto",
             lifespan="off",
             ws="none",
             log_config=None,

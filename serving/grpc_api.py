@@ -24,7 +24,7 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from serving import classification, model_config, signatures, tensors
+from serving import classification, model_config, peers, signatures, tensors
 from serving.errors import Code, ServingError, invalid_argument
 from serving.inference import Found, Inference
 from serving.models import Models, ModelSpec
@@ -193,8 +193,12 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         return await _answered(context, self._status(request))
 
     async def HandleReloadConfigRequest(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Serves other models, versions or labels from now on."""
-        return await _answered(context, self._reload(request))
+        """Serves other models, versions or labels from now on, if it comes from this machine.
+
+        A model is code, and where it is read from and logged to are paths of this machine: not
+        for everybody to say who may ask.
+        """
+        return await _answered(context, self._reload(request, context.peer()))
 
     async def _status(self, request: Any) -> Any:
         spec = model_spec(request)
@@ -208,7 +212,14 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
                 entry.status.error_message = status.error.message
         return response
 
-    async def _reload(self, request: Any) -> Any:
+    async def _reload(self, request: Any, peer: str) -> Any:
+        if not peers.is_local(peer):
+            raise ServingError(
+                Code.PERMISSION_DENIED,
+                "HandleReloadConfigRequest is taken from the server's own machine alone; from "
+                "elsewhere change the file of --model_config_file, which is looked at every "
+                "--model_config_file_poll_wait_seconds",
+            )
         before = self._inference.metrics.totals()
         if request.config.WhichOneof("config") != "model_config_list":
             raise invalid_argument(

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from serving.library_lines import import_tensorflow_quietly, own_stderr
 from serving.options import ServerOptions, parse_flags
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0 after a signal to stop, 1 if the server cannot be started.
     """
     options = parse_flags(arguments)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    import_tensorflow_quietly()
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", stream=own_stderr())
     logging.getLogger("serving").setLevel(logging.INFO)
     # What goes wrong in TensorFlow is raised and logged here; its own notices would drown that.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

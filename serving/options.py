@@ -27,7 +27,8 @@ class ServerOptions:
         rest_api_host: The address to listen on, also for gRPC.
         rest_api_port: The port of REST.
         port: The port of gRPC; 0 for none.
-        rest_api_timeout_in_ms: When a REST request is given up, in milliseconds; 0 for never.
+        rest_api_timeout_in_ms: When a REST request is given up, and a connection without one, in
+            milliseconds; 0 for never.
         rest_api_num_threads: Requests that are worked on at the same time.
         rest_api_enable_cors_support: Whether web pages of other origins may ask.
         enable_page: Whether there is a web page to ask with, at `/`.
@@ -172,7 +173,8 @@ def _add_api_flags(add: _Flags) -> None:
         "rest_api_timeout_in_ms",
         _natural,
         "MS",
-        "a REST request that takes longer is answered with 504; 0 for no limit",
+        "a REST request that takes longer is answered with 504, and a connection that has none "
+        "for so long, at least 1 s, ends; 0 for no limit",
     )
     add(
         "rest_api_enable_cors_support",

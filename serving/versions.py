@@ -237,7 +237,9 @@ class ModelVersions(Generic[Model]):
                 if isinstance(error, ServingError)
                 else ServingError(Code.UNKNOWN, f"{type(error).__name__}: {error}")
             )
-            self._show(VersionStatus(version, State.END, shown))
+            # Clients can ask for the status, and the server's paths are not theirs to know.
+            told = shown.message.replace(folder, f"version {version}")
+            self._show(VersionStatus(version, State.END, ServingError(shown.code, told)))
             _LOG.error(
                 "%s: version %d cannot be loaded (attempt %d of %d): %s",
                 self.name,

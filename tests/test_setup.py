@@ -17,12 +17,12 @@ from packaging.version import Version
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
-# Each lock with its Python version and whether it has the kfp extra.
+# Each lock with its Python version.
 LOCKS = {
-    "tfx-1.16-py311.lock": ("3.11", True),
-    "tfx-1.16-py310.lock": ("3.10", True),
-    "tfx-1.21-py312.lock": ("3.12", False),
-    "tfx-1.21-py313.lock": ("3.13", False),
+    "tfx-1.16-py311.lock": "3.11",
+    "tfx-1.16-py310.lock": "3.10",
+    "tfx-1.21-py312.lock": "3.12",
+    "tfx-1.21-py313.lock": "3.13",
 }
 
 
@@ -53,11 +53,11 @@ def _pins(*names: str) -> dict[str, Version]:
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_the_lock_lies_within_the_declared_ranges(lock: str, declared: dict[str, Any]):
-    python, with_kfp = LOCKS[lock]
+    python = LOCKS[lock]
     more = ["tfx-1.16-py311.nodeps.lock"] if lock == "tfx-1.16-py311.lock" else []
     pins = _pins(lock, *more)
     extras = declared["extras_require"]
-    requirements = [*declared["install_requires"], *extras["dev"], *extras["kfp"] * with_kfp]
+    requirements = [*declared["install_requires"], *extras["dev"], *extras["kfp"]]
     checked = 0
     for requirement in map(Requirement, requirements):
         environment = {"python_version": python, "python_full_version": f"{python}.0"}
@@ -71,7 +71,7 @@ def test_the_lock_lies_within_the_declared_ranges(lock: str, declared: dict[str,
 @pytest.mark.parametrize("lock", LOCKS)
 def test_the_declared_python_range_has_the_lock(lock: str, declared: dict[str, Any]):
     python = declared["python_requires"]
-    assert Version(LOCKS[lock][0]) in Requirement(f"flowersim{python}").specifier
+    assert Version(LOCKS[lock]) in Requirement(f"flowersim{python}").specifier
 
 
 def test_every_requirement_has_an_upper_bound_or_a_pin(declared: dict[str, Any]):

@@ -1,7 +1,9 @@
 """The networks that can be a backbone, by name, each from pixels to pooled features.
 
 To add one: put its name in `BACKBONES` and build it in `build_backbone`, with its preprocessing
-inside the model. Embedding, head and losses are in `embedding_model.py`.
+inside the model. Layers of its n-th block have names that begin with `blockN_`, by which blocks are
+frozen; a layer `blockN_drop` is the block's stochastic depth. Embedding, head and losses are in
+`embedding_model.py`.
 
 Keras is imported only when a network is built: settings are checked against the names, and that
 must be quick.
@@ -58,11 +60,12 @@ def build_backbone(
         under a mixed precision policy these may be half precision.
 
     Raises:
-        ValueError: An unknown name or weights, or too small a size.
+        ValueError: An unknown name or weights, too small a size, or a rate of stochastic depth for
+            a network that has none.
         WeightsNotFoundError: The weights are not installed or cannot be downloaded.
     """
     key = name.lower()
-    if key not in LITE and key not in APPLICATIONS:
+    if key not in map(str.lower, BACKBONES):
         raise ValueError(f"unknown backbone {name!r}; there are {', '.join(BACKBONES)}")
     if weights not in ("imagenet", None):
         raise ValueError(f"unknown weights {weights!r}; there are 'imagenet' and None")
@@ -115,7 +118,11 @@ def _flat_layers(model: keras.Model) -> Iterator[keras.Layer]:
 
 
 def _set_drop_path(backbone: keras.Model, drop_path: float) -> None:
-    """Sets the rates of a network of `keras.applications`, which has a layer for each already."""
+    """Sets the rates of a network that has a layer for each already, as `keras.applications` has.
+
+    Raises:
+        ValueError: It has no such layer, and the rate is above 0.
+    """
     blocks: dict[str, None] = {}
     drops: list[tuple[keras.Layer, int]] = []
     for layer in _flat_layers(backbone):
@@ -123,6 +130,11 @@ def _set_drop_path(backbone: keras.Model, drop_path: float) -> None:
             blocks.setdefault(block[0])
             if layer.name == f"{block[0]}_drop":
                 drops.append((layer, len(blocks) - 1))
+    if drop_path and not drops:
+        raise ValueError(
+            f"{backbone.name} has no stochastic depth (no layer blockN_drop): "
+            f"training.drop_path={drop_path} needs another backbone"
+        )
     for layer, index in drops:
         layer.rate = drop_path * index / (len(blocks) - 1)
 

@@ -100,6 +100,28 @@ class StopOnBadLoss(keras.callbacks.Callback):
             )
 
 
+class StopOnBadWeights(keras.callbacks.Callback):
+    """Ends training with an error when a weight is no finite number; checkpoints stay.
+
+    A loss is of before its step: the last step of an epoch may spoil the weights and leave no trace
+    in the losses. Must stand before the callbacks that measure and save.
+    """
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Looks at all weights."""
+        bad = [weight.path for weight in self.model.weights if not _is_finite(weight)]
+        if bad:
+            raise TrainingDivergedError(
+                f"training diverged in epoch {epoch + 1}: {len(bad)} of {len(self.model.weights)} "
+                f"weights ({bad[0]}{', …' if len(bad) > 1 else ''}) have values that are no finite "
+                f"number; lower training.learning_rate ({_kept(epoch)})"
+            )
+
+
+def _is_finite(weight: Any) -> bool:
+    return bool(keras.ops.all(keras.ops.isfinite(keras.ops.cast(weight, "float32"))))
+
+
 class StopOnCollapse(keras.callbacks.Callback):
     """Ends training with an error when the embedding has collapsed; checkpoints stay.
 

@@ -11,7 +11,8 @@ import collections
 import io
 import math
 import pickle
-from collections.abc import Callable, Mapping
+import reprlib
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,20 @@ ZIP_MAGIC = b"PK\x03\x04"
 
 # The storages a state dict of a float network has: weights, and step counters of batch norm.
 STORAGE_DTYPES = {"FloatStorage": "<f4", "LongStorage": "<i8"}
+
+# All that a state dict is written with. Left out is what looks elsewhere for objects than in
+# `find_class` (extensions), claims memory by a declared size, or makes objects in other ways.
+_OPCODES = (
+    *(pickle.PROTO, pickle.STOP, pickle.MARK, pickle.NONE, pickle.NEWTRUE, pickle.NEWFALSE),
+    *(pickle.BININT, pickle.BININT1, pickle.BININT2, pickle.LONG1, pickle.LONG4, pickle.BINFLOAT),
+    *(pickle.BINUNICODE, pickle.EMPTY_LIST, pickle.APPEND, pickle.APPENDS, pickle.EMPTY_TUPLE),
+    *(pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3, pickle.EMPTY_DICT),
+    *(pickle.SETITEM, pickle.SETITEMS, pickle.BINPUT, pickle.LONG_BINPUT, pickle.BINGET),
+    *(pickle.LONG_BINGET, pickle.GLOBAL, pickle.REDUCE, pickle.BUILD, pickle.BINPERSID),
+)
+# More than an array can have. One long list of axes, used by many tensors, would fill any memory.
+_MOST_AXES = 100
+_SHOWN = 100  # characters of what a file holds, in a message
 
 
 class StateDictError(ValueError):
@@ -41,11 +56,23 @@ class _Tensor(NamedTuple):
     strides: tuple[int, ...]
 
 
-class _RestrictedUnpickler(pickle._Unpickler):
-    """An unpickler for which only the given globals exist; records the storages it meets.
+class _Dispatch(dict[int, Any]):
+    """What is done for each opcode; any other is refused."""
 
-    It is Python's own, since the one in C lets four bytes of a damaged file claim gigabytes.
+    def __missing__(self, code: int) -> Any:
+        raise StateDictError(f"has the opcode {bytes([code])!r}, which no state dict needs")
+
+
+class _RestrictedUnpickler(pickle._Unpickler):
+    """An unpickler for which only the given globals and few opcodes exist.
+
+    It records the storages that it meets. It is Python's own, since the one in C lets four bytes of
+    a damaged file claim gigabytes, and knows all opcodes.
     """
+
+    # Of the base class, which is not typed.
+    stack: list[Any]
+    pop_mark: Callable[[], list[Any]]
 
     def __init__(self, file: io.BytesIO, allowed: Mapping[str, Any]) -> None:
         super().__init__(file)
@@ -56,8 +83,9 @@ class _RestrictedUnpickler(pickle._Unpickler):
         try:
             return self._allowed[f"{module}.{name}"]
         except KeyError:
+            wanted = f"{module}.{name}"[:_SHOWN]
             raise StateDictError(
-                f"needs the global {module}.{name}, which is not allowed; "
+                f"needs the global {wanted}, which is not allowed; "
                 f"allowed are: {', '.join(self._allowed) or 'none'}"
             ) from None
 
@@ -68,10 +96,45 @@ class _RestrictedUnpickler(pickle._Unpickler):
             ):
                 storage = _Storage(key, dtype, length)
             case _:
-                raise StateDictError(f"unknown storage reference {pid!r}")
+                raise StateDictError(f"unknown storage reference {_shown(pid)}")
         if self.storages.setdefault(key, storage) != storage:
             raise StateDictError(f"storage {key} is declared twice with different contents")
         return storage
+
+    def load_setitem(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        _put(self.stack[-1], [(key, value)])
+
+    def load_setitems(self) -> None:
+        items = self.pop_mark()
+        _put(self.stack[-1], zip(items[::2], items[1::2], strict=True))
+
+    def load_build(self) -> None:
+        # Attributes, of which a state dict has `_metadata`: not used, so never set.
+        self.stack.pop()
+
+    dispatch = _Dispatch({code[0]: pickle._Unpickler.dispatch[code[0]] for code in _OPCODES})
+    dispatch[pickle.SETITEM[0]] = load_setitem
+    dispatch[pickle.SETITEMS[0]] = load_setitems
+    dispatch[pickle.BUILD[0]] = load_build
+
+
+def _put(target: Any, items: Iterable[tuple[Any, Any]]) -> None:
+    """Fills a dictionary, with keys whose hash takes no time: nested tuples could take years."""
+    if not isinstance(target, dict):
+        raise StateDictError(f"puts items into a {type(target).__name__}")
+    for key, value in items:
+        if not isinstance(key, str | int):
+            raise StateDictError(f"has a {type(key).__name__} as a key")
+        target[key] = value
+
+
+def _shown(value: Any) -> str:
+    """A few characters, whatever it is: tuples in tuples could be written out without an end."""
+    try:
+        return reprlib.repr(value)[:_SHOWN]
+    except ValueError:  # an integer of thousands of digits
+        return f"of {type(value).__name__}"
 
 
 def _is_count(value: Any) -> bool:
@@ -79,15 +142,19 @@ def _is_count(value: Any) -> bool:
 
 
 def _tensor_globals() -> dict[str, Any]:
-    # A new function for every file: a pickle can set attributes on what it is given.
     def rebuild(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _Tensor:
+        if max(len(shape), len(strides)) > _MOST_AXES:
+            raise StateDictError(f"a tensor has more than {_MOST_AXES} axes")
         numbers = [offset, *shape, *strides]
         if not isinstance(storage, _Storage) or not all(type(n) is int for n in numbers):
             raise StateDictError("a tensor is not made of a storage and whole numbers")
         return _Tensor(storage, offset, tuple(shape), tuple(strides))
 
+    def ordered() -> collections.OrderedDict[Any, Any]:
+        return collections.OrderedDict()  # its items come afterwards, through `_put`
+
     return {
-        "collections.OrderedDict": collections.OrderedDict,
+        "collections.OrderedDict": ordered,
         "torch._utils._rebuild_tensor_v2": rebuild,
         **{f"torch.{name}": dtype for name, dtype in STORAGE_DTYPES.items()},
     }
@@ -108,8 +175,8 @@ def _load(
 def _expect(file: io.BytesIO, what: str, accept: Callable[[Any], bool]) -> Any:
     value, _ = _load(file, what, {})
     if not accept(value):
-        shown = hex(value) if isinstance(value, int) else repr(value)
-        raise StateDictError(f"unexpected {what}: {shown[:100]}")
+        shown = hex(value)[:_SHOWN] if isinstance(value, int) else _shown(value)
+        raise StateDictError(f"unexpected {what}: {shown}")
     return value
 
 
@@ -173,11 +240,10 @@ def read_state_dict(data: bytes) -> dict[str, np.ndarray]:
     tensors, storages = _load(file, "tensors", _tensor_globals())
     if not isinstance(tensors, dict):
         raise StateDictError(f"holds a {type(tensors).__name__}, not a state dict")
-    # The items themselves: a pickle can give an OrderedDict another method `items`.
-    named = list(dict.items(tensors))
+    named = list(tensors.items())
     for name, tensor in named:
         if not isinstance(name, str) or not isinstance(tensor, _Tensor):
-            raise StateDictError(f"{name!r} is not a named tensor")
+            raise StateDictError(f"{_shown(name)} is not a named tensor")
     keys = _expect(
         file,
         "list of storages",

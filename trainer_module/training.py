@@ -15,7 +15,7 @@ from trainer_module.callbacks import LogProgress, ReseedDropout
 from trainer_module.checkpoints import CheckpointFolder, SaveEveryEpoch
 from trainer_module.config import TrainerConfig, TrainingConfig
 from trainer_module.embedding_model import EmbeddingModel
-from trainer_module.health import StopOnBadLoss, StopOnCollapse
+from trainer_module.health import StopOnBadLoss, StopOnBadWeights, StopOnCollapse
 from trainer_module.input_pipeline import evaluation_batches, training_batches
 from trainer_module.joint_loss import JointLoss
 from trainer_module.optimizer import FineTuningAdamW
@@ -118,6 +118,7 @@ def train(
                 callbacks=[
                     ReseedDropout(training.seed),
                     StopOnBadLoss(),
+                    StopOnBadWeights(),
                     RetrievalValidation(validation),
                     StopOnCollapse(),
                     SaveEveryEpoch(checkpoints, progress, MONITOR),

@@ -10,6 +10,8 @@ import dataclasses
 import os
 import pathlib
 
+from components.example_schema.names import has_control_characters
+
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".bmp"})
 
 # People name the same three splits differently.
@@ -50,14 +52,15 @@ def scan(folder: str | os.PathLike[str]) -> list[Photo]:
 
     Args:
         folder: `CLASS/**/photo.jpg` or `SPLIT/CLASS/**/photo.jpg`. Files with another suffix,
-            hidden files, and files outside a class folder are passed over.
+            hidden files, and files outside a class folder are passed over. Links to files are
+            followed, wherever these are; links to folders are not.
 
     Returns:
         The photos, at least two classes of them.
 
     Raises:
-        PhotoFolderError: No such folder, no image in it, one class only, or a name that is not
-            UTF-8.
+        PhotoFolderError: No such folder, no image in it, one class only, a name that is not UTF-8
+            or has control characters, or what is no file.
     """
     root = pathlib.Path(folder).expanduser().resolve()
     photos, _ = list_photos(root)
@@ -84,7 +87,8 @@ def list_photos(folder: str | os.PathLike[str]) -> tuple[list[Photo], list[str]]
         The photos in class folders, and the paths of those outside one.
 
     Raises:
-        PhotoFolderError: No such folder, or a name that is not UTF-8.
+        PhotoFolderError: No such folder, a name that is not UTF-8 or has control characters, or
+            what is no file.
     """
     root = pathlib.Path(folder).expanduser().resolve()
     if not root.is_dir():
@@ -99,6 +103,12 @@ def list_photos(folder: str | os.PathLike[str]) -> tuple[list[Photo], list[str]]
             if file.startswith(".") or path.suffix.lower() not in IMAGE_SUFFIXES:
                 continue
             check_name(path)
+            if not path.is_file():
+                # Reading a pipe would never end, nor would a device of zeros.
+                raise PhotoFolderError(
+                    f"{path} is no file but a link that leads nowhere, a pipe or a device: "
+                    "remove it"
+                )
             relative = path.relative_to(root)
             split = SPLIT_NAMES[relative.parts[0].lower()] if has_splits else None
             inner = relative.parts[1:] if has_splits else relative.parts
@@ -110,8 +120,13 @@ def list_photos(folder: str | os.PathLike[str]) -> tuple[list[Photo], list[str]]
 
 
 def check_name(path: pathlib.Path) -> None:
-    """Refuses names in another encoding, which could be neither a class name nor an id."""
+    """Refuses names that could be neither a class name nor an id.
+
+    Those are in another encoding, or have control characters, such as the end of a line.
+    """
     try:
         str(path).encode("utf-8")
     except UnicodeEncodeError:
         raise PhotoFolderError(f"the name {os.fsencode(path)!r} is not UTF-8: rename it") from None
+    if has_control_characters(str(path)):
+        raise PhotoFolderError(f"the name {str(path)!r} has control characters: rename it")

@@ -125,7 +125,7 @@ def eval_config(
     # The queries in 20 parts, each of which is left out once (its standard error gives Student's t
     # interval): the same for both models, so that differences are paired.
     config.options.compute_confidence_intervals.value = True
-    config.options.confidence_intervals.method = tfma.ConfidenceIntervalOptions.JACKKNIFE
+    config.options.confidence_intervals.method = config.options.confidence_intervals.JACKKNIFE
     return config
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import apache_beam as beam
 import tensorflow as tf
 
+from components.example_schema.names import has_control_characters
 from components.tfds_example_gen.layout import Layout
 
 
@@ -65,17 +66,21 @@ class ReadShard(beam.DoFn):
         """Yields every image of `file_name`.
 
         Raises:
-            ValueError: A label that the dataset has no class for.
+            ValueError: A label that the dataset has no class for, an id with control characters, or
+                a file that is damaged or cut short.
         """
         layout = self._layout
-        path = os.path.join(self._folder, file_name)
-        for index, record in enumerate(tf.data.TFRecordDataset(path).as_numpy_iterator()):
+        for index, record in enumerate(self._records(file_name)):
             stored = tf.train.Example.FromString(record).features.feature
             label = stored[layout.label].int64_list.value[0]
             if layout.identity is None:
                 identity = f"{file_name}:{index}"
             else:
                 identity = stored[layout.identity].bytes_list.value[0].decode()
+            if has_control_characters(identity):
+                raise ValueError(
+                    f"image {identity!r} of split {self._split} has control characters in its id"
+                )
             if not 0 <= label < len(layout.class_names):
                 raise ValueError(
                     f"image {identity!r} of split {self._split} has label {label}; "
@@ -87,4 +92,23 @@ class ReadShard(beam.DoFn):
                 label=label,
                 class_name=layout.class_names[label],
                 content=stored[layout.image].bytes_list.value[0],
+            )
+
+    def _records(self, file_name: str) -> Iterator[bytes]:
+        """Yields the records of a file, all that the dataset says are in it."""
+        path = os.path.join(self._folder, file_name)
+        expected = self._layout.lengths.get(file_name)
+        count, reason = 0, ""
+        try:
+            for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
+                count += 1
+                yield record
+        except tf.errors.DataLossError as error:
+            reason = f" ({error.message.splitlines()[0]})"
+        if reason or count != (count if expected is None else expected):
+            of = "" if expected is None else f" of {expected}"
+            raise ValueError(
+                f"{path} is damaged or cut short: {count}{of} images could be read{reason}; put a "
+                f"copy of the file back, or move {self._folder} away, so that the dataset is "
+                "prepared anew"
             )

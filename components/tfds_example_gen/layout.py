@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from components.example_schema.names import has_control_characters
+
 ID_FEATURES = ("file_name", "filename", "image/filename", "image_id", "image/id", "id")
 
 
@@ -25,6 +27,7 @@ class Layout:
         identity: Text feature that identifies an image, or None (then its place in the shards).
         class_names: Class names in the order of the label.
         splits: File names by split.
+        lengths: Number of images by file name, where the dataset says so.
     """
 
     image: str
@@ -32,6 +35,7 @@ class Layout:
     identity: str | None
     class_names: tuple[str, ...]
     splits: dict[str, tuple[str, ...]]
+    lengths: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 def read_layout(builder: Any) -> Layout:
@@ -44,8 +48,8 @@ def read_layout(builder: Any) -> Layout:
         The layout.
 
     Raises:
-        DatasetLayoutError: No image or label feature, several without supervised keys, or files
-            that are no TFRecords.
+        DatasetLayoutError: No image or label feature, several without supervised keys, files that
+            are no TFRecords, or a class whose name has control characters.
     """
     import tensorflow_datasets as tfds
 
@@ -78,4 +82,15 @@ def read_layout(builder: Any) -> Layout:
         for name, info in builder.info.splits.items()
         if info.num_examples
     }
-    return Layout(image, label, identity, tuple(features[label].names), splits)
+    names = tuple(features[label].names)
+    for name in filter(has_control_characters, names):
+        raise DatasetLayoutError(
+            f"{builder.info.full_name} has the class {name!r}, whose name has control characters: "
+            "rename it"
+        )
+    lengths = {
+        path.name: length
+        for info in builder.info.splits.values()
+        for path, length in zip(info.filepaths, info.shard_lengths, strict=False)
+    }
+    return Layout(image, label, identity, names, splits, lengths)

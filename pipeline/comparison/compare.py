@@ -30,9 +30,9 @@ from pipeline.comparison.differences import about_runs, components, differing_se
 from pipeline.comparison.query_changes import query_changes
 from pipeline.comparison.sheets import Pictures, sheet_rows
 from pipeline.run_records import RunRecord
+from retrieval.metrics import RANKING_METRICS
 
 VERSION = 1
-METRICS = ("map_at_r", "r_precision", "mean_average_precision", "mean_reciprocal_rank")
 # Queries each way that are shown.
 SHOWN = 8
 
@@ -149,7 +149,7 @@ def _common_values(
 ) -> list[dict[str, np.ndarray]]:
     """By run, the per-query values of the metrics that all have."""
     ks = [k for k in runs[0].protocol.ks if all(k in run.protocol.ks for run in runs)]
-    names = [*(f"recall_at_{k}" for k in sorted(ks)), *METRICS]
+    names = [*(f"recall_at_{k}" for k in sorted(ks)), *RANKING_METRICS]
     return [
         {name: run.values[name][rows] for name in names}
         for run, rows in zip(answers, common.rows, strict=True)

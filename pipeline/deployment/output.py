@@ -79,7 +79,8 @@ def describe(
         console.print(f"ledger  {data.ledger.folder}", soft_wrap=True)
     names = ", ".join(spec["root"]["inputDefinitions"]["parameters"])
     console.print(f"parameters  {names}")
-    console.print(f"\ntry it here:  flowersim execute {path}", soft_wrap=True, markup=False)
+    here = shlex.join(["flowersim", "execute", str(path)])
+    console.print(f"\ntry it here:  {here}", soft_wrap=True, markup=False)
     console.print(f"submit it:    {_submission(settings, path)}", soft_wrap=True, markup=False)
 
 

@@ -139,6 +139,8 @@ class DockerLauncher:
         """`docker run`."""
         if not image:
             raise TaskError("the container has no image")
+        if image.startswith("-"):
+            raise TaskError(f"{image!r} is no image: docker would take it for an option")
         variables = {"HOME": "/tmp", **environment}
         # A container's command takes the place of the image's entry point.
         entry = ["--entrypoint", words[0]] if words else []

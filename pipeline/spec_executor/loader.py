@@ -61,6 +61,7 @@ def parse_spec(document: dict[str, Any], source: str) -> PipelineSpec:
     if not spec.pipeline_info.name:
         raise SpecError(f"{source} has no pipelineInfo.name")
     try:
+        _check_name("the pipeline", spec.pipeline_info.name)
         components = {
             name: _component(name, message, deployment) for name, message in spec.components.items()
         }
@@ -146,6 +147,9 @@ def _component(name: str, message: Any, deployment: Any) -> Component:
                 "does not have"
             )
         implementation = executor_of(label, deployment.executors[label])
+    for face in (message.output_definitions.parameters, message.output_definitions.artifacts):
+        for output in face:
+            _check_name(f"an output of {name}", output)
     faces = [message.input_definitions, message.output_definitions]
     texts = [json_format.MessageToDict(face) for face in faces]
     return Component(
@@ -155,6 +159,12 @@ def _component(name: str, message: Any, deployment: Any) -> Component:
         implementation=implementation,
         fingerprint=json.dumps([name, *texts], sort_keys=True),
     )
+
+
+def _check_name(what: str, name: str) -> None:
+    """Refuses a name that, as a part of a path, would lead elsewhere."""
+    if name in (".", "..") or any(character in name for character in "/\\\0"):
+        raise Refusal(f"{what} is named {name!r}, which is a path")
 
 
 def _dag(component: str, message: Any) -> Dag:

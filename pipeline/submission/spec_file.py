@@ -124,7 +124,7 @@ def _check(path: str, pipeline: Any) -> None:
     except ImportError as error:
         raise SubmissionError(
             "submitting needs kfp-pipeline-spec, which is not in this environment: "
-            "pip install 'kfp-pipeline-spec>=0.2.2,<1'"
+            "pip install 'kfp-pipeline-spec>=0.2.2,<3'"
         ) from error
     from google.protobuf import json_format
 

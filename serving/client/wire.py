@@ -12,7 +12,9 @@ import functools
 from types import SimpleNamespace
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf import descriptor_pb2, descriptor_pool
+
+from serving.library_lines import message_class
 
 _PACKAGE = "flowersim.client"
 _SCALARS = {"int32", "int64", "bool", "string", "bytes", "float", "double"}
@@ -90,10 +92,7 @@ def messages() -> Any:
     found = {}
     for name in _MESSAGES:
         descriptor = pool.FindMessageTypeByName(f"{_PACKAGE}.{name}")
-        if hasattr(message_factory, "GetMessageClass"):
-            found[name] = message_factory.GetMessageClass(descriptor)
-        else:  # protobuf before 4.22
-            found[name] = message_factory.MessageFactory(pool).GetPrototype(descriptor)
+        found[name] = message_class(descriptor, pool)
     return SimpleNamespace(**found)
 
 

@@ -1,7 +1,8 @@
 """The README's commands, executed in the order of a new user's first hour, on a tiny dataset.
 
 Each is run as it stands there; what is added makes it small, keeps it off the network, or puts the
-server on a free port. `NOT_EXECUTED` says which are not, and why.
+server on a free port. `NOT_EXECUTED` says which are not, and why. Commands of the pages of `docs/`
+follow on what that has left; `tests/test_docs_commands.py` says which are not executed.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from components.similarity_indexer.gallery_ids import gallery_images
+from tests.documented import blocks, documented
+from tests.e2e import served_docs
 from tests.serving.page.conftest import browser, visit  # noqa: F401 (fixtures)
 
 pytestmark = pytest.mark.e2e
@@ -40,6 +43,7 @@ NOT_EXECUTED = {
     "make lint": "CI runs it before the tests",
     "make bench": "takes long, and measures rather than checks",
     "make lock": "asks the package index for newer versions",
+    "make audit": "asks a database of vulnerabilities",
 }
 EXECUTED = {
     "make run",
@@ -197,6 +201,25 @@ def test_what_runs_came_to(home: pathlib.Path) -> None:
     assert (home / compared).stat().st_size > 10_000
 
 
+def test_the_report_of_an_earlier_run(home: pathlib.Path) -> None:
+    command = documented("report.md", "--json").replace("flowers102", "demo")
+    listed = json.loads(_shell(f".venv/bin/{command} 2> /dev/null", home))
+    before = [run["name"] for run in listed if run["pushed_model"]][1]
+    command = documented("report.md", "--output page.html")
+    command = command.replace("runs/flowers102@20261126-1513", f"runs/demo@{before}")
+    _browser(home)
+    _shell(f"BROWSER='bash browser.sh %s' .venv/bin/{command} --open", home)
+    page = home / "page.html"
+    assert (home / "shown").read_text("utf-8").strip() == page.as_uri()
+    assert page.read_text("utf-8").startswith("<!doctype html>")
+    assert json.loads((home / "model_card.json").read_text("utf-8"))["metrics"]["blessed"] is True
+
+
+def _browser(home: pathlib.Path) -> None:
+    """A program in a browser's place, which writes down what it is to show."""
+    (home / "browser.sh").write_text('echo "$1" > shown\n')
+
+
 def test_tensorboard(home: pathlib.Path) -> None:
     board = subprocess.Popen(
         ["bash", "-c", "exec .venv/bin/flowersim tensorboard --port 0"],
@@ -229,6 +252,25 @@ def test_a_pushed_model_on_a_split(home: pathlib.Path) -> None:
     assert printed.splitlines()[1] == "6 queries, 6 images searched"
 
 
+def test_photos_are_embedded_as_the_page_says(home: pathlib.Path) -> None:
+    command = documented("endpoints.md", "DATA/").replace("DATA/", "FOLDER/roses/1.0.0/")
+    assert "OUT: 18 photos embedded" in _shell(f".venv/bin/{command}", home)
+    printed = _shell(f".venv/bin/{documented('endpoints.md', 'eval OUT')}", home)
+    assert "18 queries, 18 images searched" in printed
+
+
+def test_test_images_are_drawn_with_what_the_model_finds(home: pathlib.Path) -> None:
+    """The picture of the README, of another model."""
+    assert "`python -m pipeline.neighbour_sheet`" in _readme()
+    (info,) = (home / "runs/demo/data/synthetic_flowers").glob("*/*/dataset_info.json")
+    model = max((home / "runs/demo/serving/flowers").glob("[0-9]*"))
+    command = f"python -m pipeline.neighbour_sheet {model} {info.parent}"
+    _shell(f".venv/bin/{command} NEIGHBOURS.png --rows 2 --columns 3", home)
+    width, height = Image.open(home / "NEIGHBOURS.png").size
+    # Two rows of four squares, the photo and three neighbours.
+    assert width / height == pytest.approx(4 / 2, rel=0.1)
+
+
 @pytest.mark.parametrize("command", ["monitor LOGS", "monitor LOGS --retrain"])
 def test_what_is_asked_about(
     home: pathlib.Path, make_photo: Callable[..., bytes], command: str
@@ -239,7 +281,16 @@ def test_what_is_asked_about(
         with logged(home / "runs/demo/serving/flowers", home / "LOGS") as client:
             for index in range(3):
                 client.similar(make_photo(700 + index))
-    printed = _shell(f".venv/bin/flowersim {command}", home)
+    command = f".venv/bin/flowersim {command}"
+    # The first as the page about it has it: with metrics for Prometheus.
+    shown = documented("monitoring.md", "monitor LOGS --prometheus")
+    metrics = home / shown.split()[-1]
+    if shown.startswith(f"{command} --prometheus"):
+        metrics.parent.mkdir(parents=True)
+        command = shown
+    printed = _shell(command, home)
+    if command == shown:
+        assert re.search(r"^flowersim_\w+\{.*\} \S+$", metrics.read_text("utf-8"), re.MULTILINE)
     assert "examined  3 different photos" in printed
     assert "3 different photos could be examined, and monitoring.min_photos is 100" in printed
 
@@ -293,6 +344,27 @@ def test_it_is_compiled_and_executed(home: pathlib.Path, small: str) -> None:
     assert found["fern/0.jpg"] == "fern" and "fern/1.jpg" not in found
 
 
+def test_what_would_be_submitted_is_what_was_compiled(home: pathlib.Path) -> None:
+    """As the page says, up to the cloud itself."""
+    compiled = json.loads((home / "pipeline.json").read_text("utf-8"))
+    command = documented("deploy.md", "RUNNER").removesuffix(" --wait")
+    command = command.replace("flowersim-vertex.json", "pipeline.json")
+    command = command.replace("PROJECT", "my-project")
+    printed = _shell(f".venv/bin/{command} --dry-run --pipeline-root gs://BUCKET/ROOT", home)
+    sent = json.loads(printed[printed.index("{") :])
+    assert "RUNNER" in json.dumps(sent)
+    assert compiled["pipelineSpec"]["root"]["dag"]["tasks"].keys() <= _keys(sent)
+
+
+def _keys(tree: Any) -> set[str]:
+    """Every key of a JSON document."""
+    if isinstance(tree, list):
+        return set().union(*map(_keys, tree))
+    if isinstance(tree, dict):
+        return {*tree}.union(*map(_keys, tree.values()))
+    return set()
+
+
 def test_a_run_without_the_cache(home: pathlib.Path, small: str) -> None:
     printed = _shell(f".venv/bin/flowersim run --no-cache {small} --to TfdsExampleGen", home)
     assert re.search(r"TfdsExampleGen +\d+\.\d s", printed)
@@ -334,12 +406,16 @@ def test_settings(home: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def _served(home: pathlib.Path) -> Iterator[str]:
+def _served(
+    home: pathlib.Path,
+    command: str = ".venv/bin/flowersim serve --backend embedded --port {port}",
+) -> Iterator[str]:
+    """The URL of a server that this command starts; `{port}` stands for a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server = subprocess.Popen(
-        ["bash", "-c", f"exec .venv/bin/flowersim serve --backend embedded --port {port}"],
+        ["bash", "-c", f"exec {command.format(port=port)}"],
         cwd=home,
         stderr=subprocess.PIPE,
         text=True,
@@ -386,6 +462,48 @@ def test_serve_query_and_curl(home: pathlib.Path) -> None:
             # curl's own progress follows the answer.
             (prediction,) = json.JSONDecoder().raw_decode(answer)[0]["predictions"]
             assert prediction["neighbour_ids"][0] == identity
+
+
+def test_the_pages_about_asking(home: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a server that logs, started as the page about monitoring says."""
+    identity, _, image = _a_gallery_image(home)
+    for name in ("ASKED.jpg", "PHOTO.jpg", "photo.jpg"):
+        (home / name).write_bytes(image)
+    command = documented("monitoring.md", "--request-log ").replace("/var/log/flowers", "ASKED")
+    with _served(home, f"{command} --port {{port}}") as url, served_docs.files(home) as web:
+        command = documented("client.md", "https://").replace(
+            "https://example.org/rose", f"{web}/photo"
+        )
+        printed = _shell(f"{command} --url {url} --pictures never", home)
+        # The photo as a file and from the web; and 24 others.
+        assert len(re.findall(rf"1\.000\d .*{re.escape(identity)}", printed)) >= 2
+        assert printed.count("species ") >= 24
+        printed = _shell(f"{documented('client.md', 'cat ')} --url {url}", home)
+        answer = json.loads(next(line for line in printed.splitlines() if line[0] == "{"))
+        assert answer["neighbours"][0]["id"] == identity
+        _shell(f"{documented('client.md', '--html')} --url {url}", home)
+        assert (home / "found.html").read_text("utf-8").count("data:image/") > 24
+        (code,) = blocks("client.md", "python")
+        (home / "ask.py").write_text(code.replace("http://127.0.0.1:8501", url))
+        lines = _shell(".venv/bin/python ask.py", home).splitlines()
+        assert len(lines) == 5 and re.fullmatch(r".+ (1\.0|0\.99\d*) (True|False)", lines[0])
+        (code,) = blocks("endpoints.md", "python")
+        monkeypatch.chdir(home)
+        predictions, embeddings = served_docs.ask_endpoint(code, f"{url}/v1/models/flowers")
+        assert predictions[0]["neighbour_ids"][0] == identity
+        assert np.linalg.norm(embeddings["predictions"][0]) == pytest.approx(1, abs=1e-4)
+
+
+def test_the_model_server_by_itself(home: pathlib.Path) -> None:
+    from serving.client import SimilarityClient
+
+    printed = _shell(f".venv/bin/{documented('serve-in-production.md', '--print-command')}", home)
+    assert "docker run" in printed and "tensorflow/serving" in printed
+    command = documented("serving.md", "serving.model_server").replace("=8500", "=0")
+    command = command.replace("=8501", "={port}")
+    with _served(home, command) as url, SimilarityClient(url) as client:
+        client.wait_until_available(60)
+        assert client.metadata().name == "flowers"
 
 
 def test_page_client_and_query_agree(

@@ -13,6 +13,8 @@ import hashlib
 import itertools
 import threading
 
+import google_crc32c
+
 
 class MissingError(LookupError):
     """There is no such bucket or object."""
@@ -46,6 +48,7 @@ class StoredObject:
             "metageneration": "1",
             "updated": self.updated,
             "timeCreated": self.updated,
+            "crc32c": base64.b64encode(google_crc32c.Checksum(self.content).digest()).decode(),
             "md5Hash": base64.b64encode(hashlib.md5(self.content).digest()).decode(),
         }
 

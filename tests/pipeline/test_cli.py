@@ -72,6 +72,7 @@ def test_a_wrong_component_is_told_at_once_with_those_there_are(tmp_path: pathli
         (["serve", "--port", "99999"], "argument --port: 99999 is no port"),
         (["query", "photo.jpg", "--k", "0"], "argument --k: 0 is no whole number above 0"),
         (["serve", "--port", "http"], "argument --port: http is no port"),
+        (["tensorboard", "--port", "99999"], "argument --port: 99999 is no port"),
     ],
 )
 def test_numbers_out_of_range_are_wrong_usage(arguments: list[str], message: str) -> None:
@@ -132,3 +133,38 @@ def test_parts_and_the_cache_are_passed_on(
     assert main(["run", *place, "--no-cache", "--from", "Trainer", "--to", "Pusher"]) == 0
     assert calls == [(True, tmp_path, None, None), (False, tmp_path, "Trainer", "Pusher")]
     assert capsys.readouterr().out.splitlines()[-1] == "look at it:  page.html"
+
+
+def test_query_asks_the_model_that_the_run_pushed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    from types import SimpleNamespace
+
+    from pipeline import local_runner, sample_query
+    from pipeline.cli import main
+
+    pushed: list[str | None] = ["serving/flowers/7", "serving/flowers/7", None]
+    asked = []
+
+    def run(*_, **__):
+        bad = [{"id": "cut.jpg", "reason": "cut short"}]
+        summary = {"pushed_model": pushed.pop(0), "report": None, "bad_images": bad}
+        return SimpleNamespace(summary=summary, dataset="DATASET", log=str(tmp_path / "run.log"))
+
+    def ask(model, name, dataset, console, *, skip):
+        asked.append((model, name, dataset, skip))
+
+    monkeypatch.setattr(local_runner, "run", run)
+    monkeypatch.setattr(sample_query, "ask_about_a_test_image", ask)
+    command = ["run", "--workdir", str(tmp_path), "--set", "serving.model_name=roses"]
+    assert main(command) == 0 and asked == []
+    assert main([*command, "--query"]) == 0
+    assert asked == [("serving/flowers/7", "roses", "DATASET", {"cut.jpg"})]
+    # Of a run that pushed nothing, nothing is asked.
+    assert main([*command, "--query"]) == 0 and len(asked) == 1
+
+
+def test_settings_as_markdown_are_the_readme_s() -> None:
+    result = flowersim("settings", "--markdown")
+    assert result.returncode == 0
+    assert f"\n{result.stdout}\n" in (ROOT / "README.md").read_text("utf-8")

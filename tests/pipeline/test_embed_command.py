@@ -273,6 +273,8 @@ def test_records(
         ({"photos": "{tmp}/none.tfrecord"}, "names no photo"),
         ({"photos": "{tmp}/cut.tfrecord"}, "cut.tfrecord cannot be read as TFRecords"),
         ({"--output": "{photos}"}, "is there already"),
+        ({"--beam": "runer=DataflowRunner"}, "--beam: Beam has no option runer"),
+        ({"--beam": "direct_num_workers=all"}, "--direct_num_workers: invalid int value: 'all'"),
     ],
 )
 def test_mistakes(

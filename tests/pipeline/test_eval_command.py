@@ -24,7 +24,8 @@ def test_table_and_json(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[st
     names = np.array([f"{name}.jpg" for name in "abcde"])
     result = tmp_path / "result.json"
     path = _file(tmp_path, ids=names)
-    assert main(["eval", str(path), "--k", "1", "2", "--json", str(result)]) == 0
+    command = ["eval", str(path), "--k", "1", "2", "--json", str(result)]
+    assert main([*command, "--hardest", "2"]) == 0
     printed = capsys.readouterr().out
     assert "5 queries, 5 images searched; 1 queries have no image of their class" in printed
     assert "recall_at_2" in printed and "2-NN accuracy" in printed
@@ -34,6 +35,7 @@ def test_table_and_json(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[st
     assert written["means"]["recall_at_1"] == {"mean": 1.0, "low": 1.0, "high": 1.0}
     assert written["without_relevant"] == 1
     assert written["hardest"][0]["first_relevant_rank"] == 1
+    assert len(written["hardest"]) == 2
 
 
 def test_a_gallery_and_rows_without_ids(

@@ -2,19 +2,28 @@
 
 # No postponed annotations here: TFX reads the annotations of component functions as objects.
 
+import contextlib
 import pathlib
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 from tfx import v1 as tfx
 
 from pipeline.lineage import latest_run
-from pipeline.metadata_store import PASSWORD_VARIABLE, connection_config, is_empty, open_store
+from pipeline.metadata_store import (
+    PASSWORD_VARIABLE,
+    MetadataStoreError,
+    connection_config,
+    is_empty,
+    open_store,
+)
 from pipeline.settings_loader import SettingsError, load_settings
 
 USER, PASSWORD, DATABASE = "keeper", "s3cret & more", "lineage"
@@ -48,6 +57,76 @@ def test_urls_that_cannot_be_used_are_named(url: str, message: str):
     with pytest.raises(SettingsError, match=message) as raised:
         connection_config("anywhere", url)
     assert "secret" not in str(raised.value)
+
+
+def _store_file(workdir: pathlib.Path) -> pathlib.Path:
+    """A store that remembers five artifacts."""
+    from ml_metadata.proto import metadata_store_pb2 as proto
+
+    store = open_store(connection_config(workdir, None))
+    kind = store.put_artifact_type(proto.ArtifactType(name="Thing"))
+    store.put_artifacts([proto.Artifact(type_id=kind, uri=f"/{i}") for i in range(5)])
+    return workdir / "metadata.sqlite"
+
+
+def _cut(path: pathlib.Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _cut_to_a_header(path: pathlib.Path) -> None:
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def _overwrite(path: pathlib.Path) -> None:
+    path.write_bytes(np.random.default_rng(0).bytes(100_000))
+
+
+def _overwrite_a_page(path: pathlib.Path) -> None:
+    """Damage that ML Metadata opens without a word."""
+    content = bytearray(path.read_bytes())
+    content[8192:12288] = np.random.default_rng(0).bytes(4096)
+    path.write_bytes(content)
+
+
+def _set_schema_version(version: int) -> Callable[[pathlib.Path], None]:
+    def change(path: pathlib.Path) -> None:
+        with contextlib.closing(sqlite3.connect(path)) as database, database:
+            database.execute("UPDATE MLMDEnv SET schema_version = ?", [version])
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_cut, r"is damaged \(.*\)\. Put a copy of it back, or move it and the folder"),
+        (_cut_to_a_header, "is damaged"),
+        (_overwrite, "is damaged"),
+        (_overwrite_a_page, "is damaged"),
+        (_set_schema_version(4), r"cannot be used: .*Use the version that has written it, or move"),
+        (_set_schema_version(999), "cannot be used: .*Use the version that has written it"),
+    ],
+    ids=["cut", "cut_to_a_header", "overwritten", "a_page", "old_schema", "new_schema"],
+)
+def test_a_damaged_store_is_named_with_what_to_do_and_left_as_it_is(
+    damage: Callable[[pathlib.Path], None], message: str, tmp_path: pathlib.Path
+):
+    path = _store_file(tmp_path)
+    damage(path)
+    content = path.read_bytes()
+    with pytest.raises(MetadataStoreError, match=message) as raised:
+        open_store(connection_config(tmp_path, None))
+    assert str(raised.value).startswith(f"{path}, which remembers what was run, ")
+    assert "\n" not in str(raised.value) and "pipeline_root beside it" in str(raised.value)
+    assert path.read_bytes() == content
+    # Moved away, as the message says, there is a new one.
+    path.rename(tmp_path / "damaged.sqlite")
+    assert open_store(connection_config(tmp_path, None)).get_artifacts() == []
+
+
+def test_a_store_that_is_whole_is_opened_again(tmp_path: pathlib.Path):
+    _store_file(tmp_path)
+    assert len(open_store(connection_config(tmp_path, None)).get_artifacts()) == 5
 
 
 def test_other_kinds_of_databases_are_refused():

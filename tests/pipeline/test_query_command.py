@@ -255,6 +255,7 @@ def zoo_like(similar_folder: pathlib.Path, tmp_path: pathlib.Path) -> Iterator[s
     [
         (["missing.jpg"], "missing.jpg does not exist"),
         (["photos", "--k", "6"], "k is 6, but the model returns 5 neighbours"),
+        (["photos", "--model-name", "roses"], "roses"),
         (["photos", "--timeout", "0"], "0 is no time above 0"),
         (["photos", "--url", "localhost:8501"], "no server's URL"),
         (["empty"], "has no photo"),

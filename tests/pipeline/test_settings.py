@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import cast
 
 import pytest
@@ -16,7 +17,7 @@ from pipeline.settings import (
     Settings,
     TrainingSettings,
 )
-from pipeline.settings_loader import allowed, iter_fields
+from pipeline.settings_loader import SettingsError, allowed, iter_fields, load_settings
 from trainer_module.backbones import available_backbones
 from trainer_module.config import TrainerConfig, from_dict
 
@@ -121,6 +122,20 @@ def test_combinations_that_cannot_work_are_refused():
         EvaluationSettings(ks=(1, 5, 5))
     with pytest.raises(ValidationError, match="distinct"):
         GallerySettings(splits=("train", "train"))
+
+
+LOSSES = [key for key in FIELDS if re.fullmatch(r"training\.(\w+\.|\w+_)weight", key)]
+
+
+@pytest.mark.parametrize("trained", [*LOSSES, None])
+def test_each_loss_can_be_trained_alone_but_not_none(trained: str | None):
+    assert "training.cross_entropy_weight" in LOSSES and len(LOSSES) >= 3
+    weights = [f"{key}={float(key == trained)}" for key in LOSSES]
+    if trained:
+        load_settings("demo", [*weights, "training.images_per_class=2"])
+    else:
+        with pytest.raises(SettingsError, match="one of the losses must have a weight above 0"):
+            load_settings("demo", weights)
 
 
 def test_the_trainer_takes_model_and_training_settings_as_they_are():

@@ -1,5 +1,7 @@
 """What operations say, out of what TensorFlow makes of it: in this process, raised for real."""
 
+import re
+
 import pytest
 
 from serving import tf_errors
@@ -20,7 +22,8 @@ def test_eager_operations():
     error = raised(tf.io.decode_image, b"no image")
     translated = tf_errors.from_op_error(error.error_code, error.message)
     assert translated.code is Code.INVALID_ARGUMENT
-    assert translated.message == ("Unknown image file format. One of JPEG, PNG, GIF, BMP required.")
+    # Newer versions of TensorFlow know more formats.
+    assert re.fullmatch(r"Unknown image file format. One of JPEG, .*required\.", translated.message)
 
 
 def test_functions_loops_and_datasets():

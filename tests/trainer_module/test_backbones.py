@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pathlib
 import subprocess
 import sys
@@ -28,7 +29,7 @@ PIXELS = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.floa
 
 def test_names_are_unique_whatever_their_case():
     names = available_backbones()
-    assert len({name.lower() for name in names}) == len(names) == 18
+    assert len({name.lower() for name in names}) == len(names)
     assert names[0] == "efficientnet_lite0" and "EfficientNetV2S" in names
 
 
@@ -114,13 +115,21 @@ def test_weights_that_cannot_be_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 @pytest.mark.parametrize(
-    ("name", "frozen", "trained"),
+    ("name", "blocks", "frozen", "trained"),
     [
-        ("efficientnet_lite0", ["stem_conv", "block1_project_bn"], ["block2_expand_conv"]),
-        ("EfficientNetB0", ["stem_conv", "block2a_se_reduce"], ["block2b_expand_conv", "top_conv"]),
+        ("efficientnet_lite0", 16, ["stem_bn", "block1_project_bn"], ["block2_expand_conv"]),
+        (
+            "EfficientNetB0",
+            16,
+            ["stem_bn", "block2a_se_reduce"],
+            ["block2b_expand_conv", "top_conv"],
+        ),
     ],
 )
-def test_the_first_blocks_can_be_frozen(name: str, frozen: list[str], trained: list[str]):
+def test_the_first_blocks_can_be_frozen(
+    name: str, blocks: int, frozen: list[str], trained: list[str]
+):
+    """Two of them; the first layer that is frozen has statistics."""
     model = build_backbone(name, input_size=32, weights=None)
     network = model.get_layer("efficientnet_lite0") if "lite" in name else model
     before = len(model.trainable_variables)
@@ -129,13 +138,13 @@ def test_the_first_blocks_can_be_frozen(name: str, frozen: list[str], trained: l
     freeze_first_blocks(model, 2)
     assert not any(network.get_layer(layer).trainable for layer in frozen)
     assert all(network.get_layer(layer).trainable for layer in trained)
-    statistics = network.get_layer("stem_bn" if "lite" in name else "stem_conv")
+    statistics = network.get_layer(frozen[0])
     unchanged = [weight.numpy() for weight in statistics.weights]
     model(PIXELS, training=True)
     for weight, value in zip(statistics.weights, unchanged, strict=True):
         np.testing.assert_array_equal(weight, value)
-    with pytest.raises(ValueError, match="16 blocks, fewer than frozen_blocks=17"):
-        freeze_first_blocks(model, 17)
+    with pytest.raises(ValueError, match=f"{blocks} blocks, fewer than frozen_blocks={blocks + 1}"):
+        freeze_first_blocks(model, blocks + 1)
 
 
 def test_an_open_size_gives_the_same_features():
@@ -173,6 +182,14 @@ def test_stochastic_depth_rises_from_the_first_block_to_the_last():
     assert _drop_rates(build_backbone("efficientnet_lite0", input_size=32, weights=None)) == {}
     own = _drop_rates(build_backbone("EfficientNetB0", input_size=32, weights=None))
     assert own["block6d_drop"] == pytest.approx(0.2 * 14 / 16)
+
+
+def test_a_network_without_stochastic_depth_is_given_no_rate(monkeypatch: pytest.MonkeyPatch):
+    plain = functools.partial(keras.applications.MobileNetV3Small, minimalistic=True)
+    monkeypatch.setattr(keras.applications, "EfficientNetB0", plain)
+    build_backbone("EfficientNetB0", input_size=32, weights=None, drop_path=0.0)
+    with pytest.raises(ValueError, match=r"no layer blockN_drop.*training.drop_path=0.3"):
+        build_backbone("EfficientNetB0", input_size=32, weights=None, drop_path=0.3)
 
 
 def test_stochastic_depth_leaves_out_whole_blocks_of_an_image_and_only_in_training():

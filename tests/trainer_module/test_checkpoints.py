@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tests.object_store.guard import no_local_urls
 from tests.object_store.memory import memory_bucket
+from tests.small_disk import remount, small_disk
 from trainer_module import checkpoints
 from trainer_module.checkpoints import CheckpointFolder, Progress
 
@@ -100,6 +101,27 @@ def test_a_kill_while_saving_leaves_one_of_two_whole_states(
     saved.save(model(3.0), progress(epoch + 1, epoch + 1))
     assert CheckpointFolder(folder).restore(restored).epoch == epoch + 1
     assert weights_in(folder) == [f"epoch-{epoch + 1:05d}.weights.h5"]
+
+
+def test_a_full_disk_leaves_the_state_of_the_epoch_before(tmp_path: pathlib.Path) -> None:
+    def large(value: float) -> keras.Model:
+        made = keras.Sequential([keras.Input([2**8]), keras.layers.Dense(2**9)])
+        made.compile("sgd", "mse")
+        made.optimizer.build(made.trainable_variables)
+        made.layers[0].kernel.assign(np.full([2**8, 2**9], value))
+        return made
+
+    with small_disk(tmp_path / "disk", "1m") as disk:  # half a megabyte a state
+        saved = CheckpointFolder(str(disk / "state"))
+        saved.save(large(1.0), progress(1, 1))
+        with pytest.raises(OSError, match="No space left on device"):
+            saved.save(large(2.0), progress(2, 2))
+        restored = large(0.0)
+        assert CheckpointFolder(str(disk / "state")).restore(restored).epoch == 1
+        assert value_of(restored) == 1.0
+        remount(disk, "size=4m")
+        saved.save(large(2.0), progress(2, 2))
+        assert CheckpointFolder(str(disk / "state")).restore(restored).epoch == 2
 
 
 def test_a_kill_while_clearing_leaves_nothing_that_is_taken_for_a_state(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pathlib
 from typing import Any
 
 import keras
@@ -11,10 +12,12 @@ import pytest
 import tensorflow as tf
 
 from pipeline.settings_loader import load_settings
+from trainer_module.checkpoints import CheckpointFolder, Progress, SaveEveryEpoch
 from trainer_module.config import TrainingConfig, from_dict
 from trainer_module.health import (
     COLLAPSED,
     StopOnBadLoss,
+    StopOnBadWeights,
     StopOnCollapse,
     TrainingDivergedError,
     _smallest_distance,
@@ -119,3 +122,48 @@ def test_center_loss_alone_collapses_and_is_stopped() -> None:
     callbacks = [StopOnBadLoss(), RetrievalValidation(batches), StopOnCollapse()]
     with pytest.raises(TrainingDivergedError, match=r"collapsed in epoch \d+: centers have shrunk"):
         model.fit(batches, epochs=200, verbose=0, callbacks=callbacks)
+
+
+def test_weights_spoilt_by_the_last_step_of_an_epoch_are_never_saved(
+    tmp_path: pathlib.Path,
+) -> None:
+    """The losses are of before that step, and finite."""
+
+    class Spoil(keras.callbacks.Callback):
+        epoch = 0
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.epoch = epoch
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            if self.epoch == 1 and batch == 3:
+                kernel = self.model.layers[0].kernel
+                kernel.assign(keras.ops.where(keras.ops.abs(kernel) > 0.1, np.nan, kernel))
+
+    def training() -> keras.Model:
+        model = keras.Sequential([keras.Input([8]), keras.layers.Dense(3)])
+        model.compile(keras.optimizers.Adam(0.01), "mse")
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    x = np.random.default_rng(0).normal(size=(16, 8)).astype(np.float32)
+    folder, progress, model = CheckpointFolder(tmp_path), Progress(), training()
+    save = SaveEveryEpoch(folder, progress, "loss")
+    with pytest.raises(
+        TrainingDivergedError,
+        match=r"in epoch 2: 1 of 2 weights \(.*kernel\) have values.*after epoch 1 is kept",
+    ):
+        model.fit(
+            x,
+            x[:, :3],
+            batch_size=4,
+            epochs=5,
+            verbose=0,
+            callbacks=[StopOnBadLoss(), Spoil(), StopOnBadWeights(), save],
+        )
+    # Training goes on, and ends, with what is kept.
+    again = training()
+    found = folder.restore(again)
+    assert (found.epoch, found.best_epoch) == (1, 1)
+    assert all(np.isfinite(weight).all() for weight in again.get_weights())
+    folder.load_best(again, found)

@@ -26,7 +26,7 @@ def write_records(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., lis
         path = folder / name
         with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
             for position, class_index in enumerate(class_indices):
-                pixels = np.full((SIDE, SIDE, 3), 10 * position, np.uint8)
+                pixels = np.full((SIDE, SIDE, 3), 10 * position % 256, np.uint8)
                 example = tf.train.Example()
                 png = images.encode_png(tf.constant(pixels)).numpy()
                 example.features.feature[features.IMAGE].bytes_list.value.append(png)

@@ -22,6 +22,8 @@ null where it is not known, lists may be empty):
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from components.report.page import facts
@@ -139,14 +141,18 @@ def _training(context: Context) -> str | None:
         return "none"
     losses = [
         f"{name} ({number(weight, 2)})"
-        for name, key in (
-            ("cross-entropy", "training.cross_entropy_weight"),
-            ("center loss", "training.center_loss.weight"),
-            ("triplet loss", "training.triplet.weight"),
-        )
+        for name, key in _weights(context)
         if (weight := facts.setting(context, key))
     ]
     return f"{epochs} epochs on {', '.join(losses)}" if losses else f"{epochs} epochs"
+
+
+def _weights(context: Context) -> Iterator[tuple[str, str]]:
+    """The losses, and the settings of their weights: `training.NAME.weight`, with its `_loss`."""
+    yield "cross-entropy", "training.cross_entropy_weight"
+    for item in context.get("settings") or ():
+        if section := re.fullmatch(r"training\.(\w+)\.weight", item["key"]):
+            yield f"{section[1].removesuffix('_loss').replace('_', ' ')} loss", item["key"]
 
 
 def _thresholds(content: Content, context: Context) -> list[str]:

@@ -31,12 +31,8 @@ _CHARTS = (
         "Means over the training images of an epoch, under augmentation. The total is weighted, "
         "its parts are not.",
         "loss",
-        {
-            "loss": "total",
-            "classification_loss": "classification",
-            "center_loss": "center",
-            "triplet_loss": "triplet",
-        },
+        # Other parts, whatever was trained, come behind these: `_losses`.
+        {"loss": "total", "classification_loss": "classification", "center_loss": "center"},
     ),
     _Chart(
         "Training accuracy",
@@ -105,9 +101,10 @@ def _figure(
     epochs: Sequence[Mapping[str, Any]],
     best: int | None,
 ) -> dict[str, Any] | None:
+    names = {**chart.series, **_losses(epochs)} if "loss" in chart.series else chart.series
     series = {
         name: [epoch.get(key) for epoch in epochs]
-        for key, name in chart.series.items()
+        for key, name in names.items()
         if any(epoch.get(key) is not None for epoch in epochs)
     }
     if not series:
@@ -137,6 +134,12 @@ def _figure(
             for step, values in enumerate(zip(*series.values(), strict=True), 1)
         ],
     }
+
+
+def _losses(epochs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Names of the parts of the loss, whichever were trained: values called `NAME_loss`."""
+    keys = dict.fromkeys(key for epoch in epochs for key in epoch if key.endswith("_loss"))
+    return {key: key.removesuffix("_loss").replace("_", " ") for key in keys}
 
 
 def _in_words(name: str, values: Sequence[float | None]) -> str:

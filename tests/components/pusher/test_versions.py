@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import signal
 import threading
 import time
 
@@ -10,6 +12,8 @@ import pytest
 from tfx.utils import io_utils
 
 from components.pusher import digests, versions
+from serving.version_folders import find
+from tests.small_disk import remount, small_disk
 
 
 def model(folder: pathlib.Path, content: str) -> str:
@@ -61,6 +65,16 @@ def test_versions_rise_when_the_clock_stands_still(
     assert versions.complete_versions(base) == [1000, 1001, 1002]
 
 
+def test_versions_rise_when_the_clock_goes_back(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = str(tmp_path / "serving")
+    for now, name in zip((1000.0, 400.0, -5.0), "abc", strict=True):
+        monkeypatch.setattr(versions.time, "time", lambda now=now: now)
+        versions.publish(model(tmp_path / name, name), base)
+    assert versions.complete_versions(base) == [1000, 1001, 1002]
+
+
 def test_a_push_that_dies_leaves_no_version_and_no_rest(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,6 +91,51 @@ def test_a_push_that_dies_leaves_no_version_and_no_rest(
     assert not any(path.name.isdigit() for path in pathlib.Path(base).iterdir())
     result = versions.publish(source, base)
     assert [path.name for path in pathlib.Path(base).iterdir()] == [str(result.version)]
+
+
+def test_a_process_that_is_killed_while_it_copies_leaves_no_version(
+    tmp_path: pathlib.Path,
+) -> None:
+    base, source = tmp_path / "serving", model(tmp_path / "a", "a")
+    for index in range(3000):
+        (tmp_path / "a" / "variables" / f"part-{index}").write_text("x")
+    child = os.fork()
+    if child == 0:
+        versions.publish(source, str(base))
+        os._exit(0)
+    while len(list(base.glob(".partial-*/variables/*"))) < 20:
+        assert os.waitpid(child, os.WNOHANG) == (0, 0)
+        time.sleep(0.001)
+    os.kill(child, signal.SIGKILL)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    # What it had copied is there, and nobody takes it for a version.
+    (half,) = base.iterdir()
+    assert 20 <= len(files(str(half))) < len(files(source))
+    assert find(str(base)) == {} and versions.complete_versions(str(base)) == []
+    result = versions.publish(source, str(base))
+    assert [path.name for path in base.iterdir()] == [str(result.version)]
+    assert find(str(base)) == {result.version: result.path}
+    assert files(result.path) == files(source) | {digests.FILE}
+
+
+def test_a_disk_that_is_full_keeps_the_version_before_and_gets_no_half_one(
+    tmp_path: pathlib.Path,
+) -> None:
+    first, second = model(tmp_path / "a", "a"), model(tmp_path / "b", "b")
+    (tmp_path / "b" / "variables" / "variables.data").write_bytes(bytes(2**21))
+    with small_disk(tmp_path / "disk", "1m") as disk:
+        base = disk / "serving"
+        before = versions.publish(first, str(base))
+        with pytest.raises(Exception, match="No space left on device"):
+            versions.publish(second, str(base))
+        assert find(str(base)) == {before.version: before.path}
+        assert [path.name for path in base.iterdir() if path.name.isdigit()] == [
+            str(before.version)
+        ]
+        remount(disk, "size=4m")
+        after = versions.publish(second, str(base))
+        assert {path.name for path in base.iterdir()} == {str(before.version), str(after.version)}
+        assert files(after.path) == files(second) | {digests.FILE}
 
 
 def test_a_watcher_never_sees_part_of_a_version(tmp_path: pathlib.Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import pathlib
 import struct
 import zlib
@@ -16,7 +17,10 @@ from tfx.types import standard_artifacts
 
 from components.tfds_example_gen import report
 from components.tfds_example_gen.config import IngestionConfig
+from components.tfds_example_gen.images import ReadShard
 from components.tfds_example_gen.inspection import Inspector
+from components.tfds_example_gen.layout import read_layout
+from tests import huge_images
 
 SPLITS = ("train", "validation", "test")
 
@@ -103,6 +107,13 @@ def test_a_bomb_is_refused_before_it_is_decoded(inspector, make_photo):
     assert inspector.fault(buffer.getvalue()) == "a JPEG with too many pixels to decode safely"
 
 
+def test_a_photo_of_100_megapixels_is_good_as_a_jpeg_and_refused_as_a_png(inspector):
+    """A JPEG is decoded at an eighth of its size; the other formats only as they are."""
+    assert inspector.fault(huge_images.jpeg(12_000, 8_400)) is None
+    reason = "a PNG with too many pixels to decode safely"
+    assert inspector.fault(huge_images.png(12_000, 8_400, honest=False)) == reason
+
+
 def test_bad_images_are_left_out_and_listed(tmp_path: pathlib.Path, write_dataset, make_photo):
     good = {split: (make_photo(10 + i), 0, f"{split}.jpg") for i, split in enumerate(SPLITS)}
     bad = {name: content for name, (content, _) in _bad(make_photo).items()}
@@ -118,6 +129,35 @@ def test_bad_images_are_left_out_and_listed(tmp_path: pathlib.Path, write_datase
         for name, (_, reason) in sorted(_bad(make_photo).items())
     ]
     assert artifact.custom_properties["bad_images"].int_value == len(bad)
+
+
+@pytest.mark.parametrize(
+    ("records", "cut", "message"),
+    [
+        (3, 10, r"2 of 3 images could be read \(.*\); put a copy"),  # within the last record
+        (2, 0, "2 of 3 images could be read; put a copy"),  # as if it had never had the third
+        (0, 0, "0 of 3 images could be read; put a copy"),
+    ],
+)
+def test_a_shard_that_is_cut_short_is_named(
+    records: int, cut: int, message: str, tmp_path: pathlib.Path, write_dataset, make_photo
+):
+    import tensorflow_datasets as tfds
+
+    examples = [(make_photo(i), 0, f"{i}.jpg") for i in range(3)]
+    folder = write_dataset(tmp_path, "cut", ("rose",), {split: [examples] for split in SPLITS})
+    (shard,) = folder.glob("*-train.tfrecord*")
+    layout = read_layout(tfds.builder_from_directory(folder))
+    read = ReadShard(layout, str(folder), "train")
+    assert [image.identity for image in read.process(shard.name)] == ["0.jpg", "1.jpg", "2.jpg"]
+    whole = list(tf.data.TFRecordDataset(str(shard)).as_numpy_iterator())
+    with tf.io.TFRecordWriter(str(shard)) as writer:
+        for record in whole[:records]:
+            writer.write(record)
+    os.truncate(shard, shard.stat().st_size - cut)
+    with pytest.raises(ValueError, match=f"{shard} is damaged or cut short: {message}") as raised:
+        list(read.process(shard.name))
+    assert str(raised.value).endswith(f"move {folder} away, so that the dataset is prepared anew")
 
 
 def test_too_many_bad_images_fail_the_run(tmp_path: pathlib.Path, write_dataset, make_photo):

@@ -39,7 +39,6 @@ def ended_well(run: Run) -> set[str]:
     return {t.name for t in tasks if t.state.value == "SUCCEEDED" and not t.is_dag}
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="KFP is not installed there")
 def test_kfp_conditions_nested_dags_and_an_exit_handler(tmp_path: pathlib.Path):
     file = tmp_path / "kfp.yaml"
     compiled("kfp_pipeline", str(file))
@@ -74,7 +73,6 @@ def test_kfp_conditions_nested_dags_and_an_exit_handler(tmp_path: pathlib.Path):
 
 
 @pytest.mark.extended
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="TFX cannot compile for Kubeflow there")
 def test_tfx_components_in_both_modes(tmp_path: pathlib.Path):
     file = tmp_path / "tfx.json"
     compiled("tfx_pipeline", str(file), str(tmp_path / "root"))

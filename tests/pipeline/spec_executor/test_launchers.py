@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pipeline.spec_executor.errors import LaunchError
+from pipeline.spec_executor.errors import LaunchError, TaskError
 from pipeline.spec_executor.launchers import DockerLauncher, ExactLauncher, FastLauncher
 from pipeline.spec_executor.run import Run, State
 from tests.pipeline.spec_executor.specs import Spec
@@ -163,7 +163,11 @@ def test_threads_that_python_does_not_know_are_seen(run: Runner, modules: str):
         "import ctypes\n"
         "thread = ctypes.c_ulong()\n"
         "libc = ctypes.CDLL(None)\n"
-        "assert libc.pthread_create(ctypes.byref(thread), None, libc.pause, None) == 0\n"
+        "mutex = ctypes.create_string_buffer(64)\n"
+        "libc.pthread_mutex_lock(mutex)\n"
+        # Waits for ever; other waits would end with a signal, for instance that of a child's end.
+        "wait = libc.pthread_mutex_lock\n"
+        "assert libc.pthread_create(ctypes.byref(thread), None, wait, mutex) == 0\n"
     )
     spec = Spec()
     python(spec, "task", "-m", "program")
@@ -196,6 +200,12 @@ def test_docker_gets_the_image_the_command_and_the_folders(
         *("--env=HOME=/tmp", "--env=WORD=x y", "--entrypoint", "sh", "image"),
         *("-ec", "exit 3", "sh"),
     ]
+
+
+@pytest.mark.parametrize("image", ["--privileged", "-v/:/host", "--volume=/:/host"])
+def test_an_image_is_no_option_of_docker(image: str, tmp_path: pathlib.Path):
+    with pytest.raises(TaskError, match="is no image: docker would take it for an option"):
+        DockerLauncher([tmp_path]).command("name", image, ["sh", "-c", "true"], {})
 
 
 def test_a_stopped_run_removes_its_container(

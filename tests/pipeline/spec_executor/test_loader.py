@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeline.spec_executor.conditions import ConditionError, parse_condition
 from pipeline.spec_executor.errors import SpecError
 from pipeline.spec_executor.loader import load_spec
 from pipeline.spec_executor.spec import Constant, Dag, ResolverExecutor, TaskOutput, Trigger
@@ -180,3 +181,32 @@ def test_filters_of_resolvers_and_how_many(tmp_path: pathlib.Path):
     spec.task("look")
     executor = spec.load(tmp_path).components["look"].implementation
     assert executor == ResolverExecutor({"a": ("state=LIVE", 1), "b": ("state=LIVE", 3)})
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere", "/etc/passwd", "..", "a\\b", "a\0b"])
+def test_names_that_are_paths_are_refused(tmp_path: pathlib.Path, name: str):
+    pipeline = Spec(name)
+    artifact, parameter = small(), small()
+    artifact.shell("third", "true", makes=[name])
+    parameter.shell("third", "true", gives={name: "STRING"})
+    for spec in (pipeline, artifact, parameter):
+        with pytest.raises(SpecError, match="is named .*, which is a path"):
+            spec.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "__import__('os').system('true')",
+        "inputs.__class__ == 1",
+        "inputs.parameter_values.__init__.__globals__ == 1",
+        "size(inputs.parameter_values['word'].__class__.__mro__) > 0",
+        "(lambda: true)()",
+        "[x for x in 'a'] == 'a'",
+        "inputs.parameter_values['word'] % 2 == 0",
+    ],
+)
+def test_conditions_reach_nothing_of_python(condition: str):
+    inputs = {"inputs": {"parameter_values": {"word": "x"}}}
+    with pytest.raises(ConditionError, match="the condition"):
+        parse_condition(condition)(inputs)

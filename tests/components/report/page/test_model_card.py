@@ -36,6 +36,16 @@ def test_says_what_the_model_is():
     assert details["training"] == "6 epochs on cross-entropy (1.00), center loss (4.00)"
 
 
+def test_names_whatever_losses_have_a_weight():
+    context = sample.context()
+    for key, value in (("training.proxy_anchor_loss.weight", 0.5), ("training.other.weight", 0.0)):
+        context["settings"].append({"key": key, "value": value, "changed": True})
+    training = model_card(sample.content(), context)["model_details"]["training"]
+    assert (
+        training == "6 epochs on cross-entropy (1.00), center loss (4.00), proxy anchor loss (0.50)"
+    )
+
+
 def test_gives_values_with_intervals_and_changes():
     card = model_card(sample.content(), sample.context())
     overall = card["quantitative_analyses"]["overall"]
