@@ -7,6 +7,7 @@ bucket.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -97,7 +98,11 @@ class CheckpointFolder:
     def _write(self, model: keras.Model, epoch: int) -> None:
         path = self._path(_epoch_file(epoch))
         if not storage.is_url(path):
-            model.save_weights(path, overwrite=True)
+            try:
+                model.save_weights(path, overwrite=True)
+            except Exception:
+                _discard(path)
+                raise
             return
         # Keras writes HDF5, which needs a file that it can seek in.
         with tempfile.TemporaryDirectory(prefix="checkpoint-") as scratch:
@@ -114,6 +119,17 @@ class CheckpointFolder:
             local = os.path.join(scratch, _epoch_file(epoch))
             tf.io.gfile.copy(path, local)
             model.load_weights(local)
+
+
+def _discard(path: str) -> None:
+    """Removes what was written of a file, and gives its space back.
+
+    HDF5 keeps a file open that it could not write to its end: removed alone, it would go on filling
+    the disk for as long as the process lives.
+    """
+    with contextlib.suppress(OSError):
+        os.truncate(path, 0)
+        os.remove(path)
 
 
 def _epoch_file(epoch: int) -> str:

@@ -64,7 +64,7 @@ def launch(folder: pathlib.Path, host: str, port: int) -> str:
         raise TensorBoardError(
             f"TensorBoard cannot listen at {host}:{port}: choose another --host or --port"
         ) from None
-    except (TensorBoardServerException, OSError, OverflowError) as error:
+    except (TensorBoardServerException, OSError) as error:
         raise TensorBoardError(
             f"TensorBoard cannot listen at {host}:{port}: {getattr(error, 'msg', error)}"
         ) from None
