@@ -27,7 +27,7 @@ def ask_about_a_test_image(
         console: Where the answer goes.
         skip: Ids of images that cannot be decoded.
     """
-    from pipeline.query_output import print_neighbours
+    from pipeline.query.output import print_neighbours
     from serving.client import SimilarityClient
     from serving.model_server import ServerOptions, running_server
 

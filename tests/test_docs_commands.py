@@ -36,7 +36,8 @@ NOT_EXECUTED = {
     r"serving/deploy/kubernetes/loader/load_version\.sh .*": "needs a cluster; "
     "tests/serving/deploy/test_loader.py",
     r"rclone .*": "needs a bucket; tests/serving/deploy/test_bucket_sync.py",
-    r"flowersim serve --backend docker": "needs docker; tests/pipeline/test_serve_command.py",
+    r"flowersim serve --backend docker": "needs docker; "
+    "tests/pipeline/commands/test_serve_command.py",
     r"flowersim (jobs|schedules|endpoint) .*": CLOUD
     + "tests/pipeline/submission, tests/pipeline/registry",
     r"flowersim submit \S+\.yaml .*": CLOUD + "tests/pipeline/submission/test_kubeflow.py",
@@ -44,7 +45,8 @@ NOT_EXECUTED = {
     r"flowersim submit .* --if-new-data": CLOUD + "tests/pipeline/submission/test_new_data.py",
     r"flowersim (compile|prepare) --preset flowers102 .*": "downloads 330 MB; with small data "
     "tests/pipeline/deployment",
-    r"flowersim embed .* --format parquet": "another form; tests/pipeline/test_embed_command.py",
+    r"flowersim embed .* --format parquet": "another form; "
+    "tests/pipeline/commands/test_embed_command.py",
     r"flowersim embed gs://.*": "needs a bucket; tests/pipeline/test_in_a_bucket.py",
     # What the README shows as well, in other words.
     r"flowersim (compile --output demo\.json|execute demo\.json|prepare --stage) .*": "README",
@@ -57,7 +59,7 @@ NOT_EXECUTED = {
     r"flowersim tensorboard --workdir \S+ --port \d+": "other ways to name a run or a workdir; "
     "tests/pipeline/test_run_records.py, tests/pipeline/tensorboard",
     r"flowersim compare .* --json .* --html .*": "README, with more options; "
-    "tests/pipeline/test_compare_command.py",
+    "tests/pipeline/commands/test_compare_command.py",
     r"flowersim tensorboard .* --no-serve": "README, and then not served; "
     "tests/pipeline/tensorboard/test_command.py",
     r'flowersim run --set "report\.card\..*"': "a setting as any other; "

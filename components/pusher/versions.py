@@ -118,7 +118,12 @@ def publish_as(source: str, base: str, digest: str, note: hold.Rollback | None =
         _copy(source, target, digest, note)
     else:
         partial = os.path.join(base, f"{_PARTIAL}{uuid.uuid4().hex}")
-        _copy(source, partial, digest, note)
+        try:
+            _copy(source, partial, digest, note)
+        except Exception:
+            # On a disk that is full, what was copied has taken the rest of it.
+            _remove_leftovers(base)
+            raise
         fileio.rename(partial, target)
     return Published(target, version, is_new=True)
 

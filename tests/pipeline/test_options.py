@@ -154,7 +154,7 @@ def test_help_says_what_it_takes(words: tuple[str, ...], action: argparse.Action
         assert all(isinstance(choice, str) for choice in action.choices)
     # An option for a number of something has a type that refuses what is none.
     if isinstance(action.default, int | float) and takes_value:
-        assert action.type not in (int, float), "use pipeline/argument_types.py"
+        assert action.type not in (int, float), "use pipeline/commands/argument_types.py"
 
 
 def test_defaults_that_help_names_in_words_are_the_real_ones() -> None:

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline import jobs_command, local_runner
+from pipeline import local_runner
 from pipeline.cli import main
+from pipeline.commands import jobs_command
 
 EVIL = "a b; touch $(id) `id` 'x' \"y\""
 

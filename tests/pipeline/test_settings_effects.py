@@ -21,8 +21,8 @@ FIELDS = dict(iter_fields())
 # What is not in the pipeline itself, by the beginning of the key, and who reads it.
 READ_BY = {
     "data.": ["pipeline/prepare.py", "pipeline/photo_source.py"],
-    "monitoring.": ["components/drift_monitor", "pipeline/monitor_command.py"],
-    "deployment.": ["pipeline/deployment", "pipeline/compile_command.py"],
+    "monitoring.": ["components/drift_monitor", "pipeline/commands/monitor_command.py"],
+    "deployment.": ["pipeline/deployment", "pipeline/commands/compile_command.py"],
     "run.metadata": ["pipeline/local_runner.py"],
     "run.beam_args": ["pipeline/local_runner.py"],
 }

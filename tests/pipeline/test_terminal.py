@@ -17,9 +17,9 @@ from rich.table import Table
 
 from pipeline import terminal
 from pipeline.cli import main
-from pipeline.query_output import Tables, print_neighbours
-from pipeline.query_sheet import Sheet
-from pipeline.query_thumbnails import Thumbnails
+from pipeline.query.output import Tables, print_neighbours
+from pipeline.query.sheet import Sheet
+from pipeline.query.thumbnails import Thumbnails
 from serving.client import Neighbour, RequestError
 
 # Sets a title, clears the screen, goes back to the line's begin, and is the C1 form of ESC [.

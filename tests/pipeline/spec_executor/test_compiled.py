@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pipeline.execute_command import preloaded_modules
+from pipeline.commands.execute_command import preloaded_modules
 from pipeline.spec_executor.launchers import ExactLauncher, FastLauncher
 from pipeline.spec_executor.loader import load_spec
 from pipeline.spec_executor.run import Run

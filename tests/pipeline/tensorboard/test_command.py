@@ -47,7 +47,7 @@ def test_it_serves_until_ctrl_c(
             answers.append((answer.status, answer.read()))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pipeline.tensorboard_command._wait", interrupted)
+    monkeypatch.setattr("pipeline.commands.tensorboard_command._wait", interrupted)
     assert _call(two_trainings.root, "--port", "0", *words) == 0
     assert answers[0][0] == 200 and b"data_location" in answers[0][1]
 

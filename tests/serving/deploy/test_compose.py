@@ -14,7 +14,7 @@ import subprocess
 import httpx
 import pytest
 
-from pipeline.index_command import DEFAULT_WORKDIR
+from pipeline.commands.index_command import DEFAULT_WORKDIR
 from pipeline.pipeline import places_in
 from pipeline.settings import Settings
 from serving import batching_parameters, docker_backend, monitoring_config

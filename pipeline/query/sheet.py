@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageOps
 
 if TYPE_CHECKING:
-    from pipeline.query_thumbnails import Thumbnails
+    from pipeline.query.thumbnails import Thumbnails
     from serving.client import Neighbour
 
 _SIDE = 192

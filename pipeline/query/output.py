@@ -18,8 +18,8 @@ from rich.table import Table
 from pipeline.terminal import one_line, printable
 
 if TYPE_CHECKING:
-    from pipeline.query_pictures import Painter
-    from pipeline.query_thumbnails import Thumbnails
+    from pipeline.query.pictures import Painter
+    from pipeline.query.thumbnails import Thumbnails
     from serving.client import Neighbour
 
 

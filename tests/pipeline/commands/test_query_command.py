@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from pipeline.query_pictures import terminal_way
+from pipeline.query.pictures import terminal_way
 from tests.serving.client.conftest import grey, similar_server  # noqa: F401 (a fixture)
 from tests.serving.conftest import similar_folder  # noqa: F401 (a fixture)
 
@@ -198,7 +198,7 @@ def test_what_terminals_can(environment: dict[str, str], way: str) -> None:
     ],
 )
 def test_terminal_protocols(way: str, pattern: str) -> None:
-    from pipeline.query_pictures import _Inline
+    from pipeline.query.pictures import _Inline
     from serving.client import Neighbour
 
     screen = io.StringIO()
@@ -271,6 +271,6 @@ def test_wrong_usage(
     monkeypatch.chdir(photos.parent)
     pathlib.Path("empty").mkdir()
     where = [] if "--url" in arguments else ["--url", similar_server.url]
-    done = query(*arguments, *where, PYTHONPATH=str(pathlib.Path(__file__).parents[2]))
+    done = query(*arguments, *where, PYTHONPATH=str(pathlib.Path(__file__).parents[3]))
     assert done.returncode in (1, 2) and words in done.stderr
     assert "Traceback" not in done.stderr

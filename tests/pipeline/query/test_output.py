@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from pipeline.query_output import print_neighbours
+from pipeline.query.output import print_neighbours
 from serving.client import Neighbour
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.cli import main
-from pipeline.execute_command import preloaded_modules
+from pipeline.commands.execute_command import preloaded_modules
 from pipeline.spec_executor.loader import parse_spec
 from tests.pipeline.spec_executor.specs import In, Spec
 from tests.serving import fake_docker

@@ -15,8 +15,8 @@ import sys
 import warnings
 from typing import Any
 
-from pipeline.argument_types import port, share
-from pipeline.index_command import DEFAULT_WORKDIR
+from pipeline.commands.argument_types import port, share
+from pipeline.commands.index_command import DEFAULT_WORKDIR
 from serving import docker_backend
 
 _DESCRIPTION = (
@@ -110,14 +110,18 @@ def _check_logging(options: argparse.Namespace) -> None:
 
     Raises:
         DockerError: A log of TensorFlow Serving's image.
-        OSError: A share of no log.
+        SettingsError: A share of no log.
     """
     if options.request_log and (options.backend == "docker" or options.print_command):
         raise docker_backend.DockerError(
             "--request-log needs the embedded backend: TensorFlow Serving's image logs nothing"
         )
     if options.request_log_share and not options.request_log:
-        raise OSError("--request-log-share is a share of what --request-log writes: give that too")
+        from pipeline.settings_loader import SettingsError
+
+        raise SettingsError(
+            "--request-log-share is a share of what --request-log writes: give that too"
+        )
 
 
 def _takes_docker(options: argparse.Namespace) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.argument_types import part
+from pipeline.commands.argument_types import part
 
 _FORMATS = ("tfrecord", "parquet")
 

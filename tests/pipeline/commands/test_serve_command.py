@@ -16,7 +16,7 @@ from serving import docker_backend
 from tests.serving import fake_docker
 from tests.serving.conftest import grey_png, similar_folder  # noqa: F401 (a fixture)
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 class Command:
@@ -128,7 +128,7 @@ def test_requests_are_logged(serve, tmp_path, similar_folder):  # noqa: F811
         port = found.getsockname()[1]
     logs = tmp_path / "logs" / "asked"
     process = command.start(
-        *("--workdir", str(command.folder.parents[1]), "--port", str(port)),
+        *("--workdir", str(command.folder.parents[2]), "--port", str(port)),
         *("--request-log", str(logs)),
     )
     try:
@@ -151,7 +151,7 @@ def test_requests_are_logged(serve, tmp_path, similar_folder):  # noqa: F811
     [
         (["--backend", "docker", "--request-log", "x"], 1, "--request-log needs the embedded"),
         (["--print-command", "--request-log", "x"], 1, "--request-log needs the embedded"),
-        (["--request-log-share", "0.1"], 1, "--request-log-share is a share of what --request-log"),
+        (["--request-log-share", "0.1"], 2, "--request-log-share is a share of what --request-log"),
         (["--request-log-share", "0"], 2, "0 is no share above 0 and up to 1"),
     ],
 )

@@ -10,7 +10,7 @@ import pathlib
 import sys
 from typing import Any
 
-from pipeline.argument_types import positive, seconds
+from pipeline.commands.argument_types import positive, seconds
 
 DEFAULT_URL = "http://127.0.0.1:8501"
 
@@ -71,9 +71,9 @@ def add_parser(commands: Any) -> None:
 
 
 def _query(options: argparse.Namespace) -> int:
-    from pipeline.query_output import JsonLines, Tables
-    from pipeline.query_photos import find_photos
-    from pipeline.query_thumbnails import Thumbnails
+    from pipeline.query.output import JsonLines, Tables
+    from pipeline.query.photos import find_photos
+    from pipeline.query.thumbnails import Thumbnails
     from pipeline.terminal import terminal
     from serving.client import (
         ClientError,
@@ -89,13 +89,13 @@ def _query(options: argparse.Namespace) -> int:
         raise ClientError(str(error)) from error
     with client:
         if options.html:
-            from pipeline.query_sheet import Sheet
+            from pipeline.query.sheet import Sheet
 
             output: Any = Sheet(options.html, Thumbnails(client))
         elif options.json:
             output = JsonLines(sys.stdout)
         else:
-            from pipeline.query_pictures import painter
+            from pipeline.query.pictures import painter
 
             console = terminal()
             output = Tables(console, painter(options.pictures, console), Thumbnails(client))

@@ -7,8 +7,8 @@ import datetime
 import pathlib
 from typing import Any
 
-from pipeline.argument_types import positive
-from pipeline.index_command import DEFAULT_WORKDIR
+from pipeline.commands.argument_types import positive
+from pipeline.commands.index_command import DEFAULT_WORKDIR
 
 
 def add_parser(commands: Any) -> None:

@@ -7,7 +7,7 @@ import functools
 import pathlib
 from typing import Any
 
-from pipeline.argument_types import positive
+from pipeline.commands.argument_types import positive
 from pipeline.quiet import be_quiet
 
 

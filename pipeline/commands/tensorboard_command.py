@@ -10,8 +10,8 @@ import tempfile
 import threading
 from typing import TYPE_CHECKING, Any
 
-from pipeline.argument_types import port
-from pipeline.index_command import DEFAULT_WORKDIR
+from pipeline.commands.argument_types import port
+from pipeline.commands.index_command import DEFAULT_WORKDIR
 
 if TYPE_CHECKING:
     from pipeline.tensorboard.log_folder import Prepared, Shown

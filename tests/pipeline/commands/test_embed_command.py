@@ -385,6 +385,6 @@ def test_progress_is_shown_on_a_terminal():
 def test_the_formats_are_those_that_are_written():
     """The command has a list of its own, since Beam is too large for `--help`."""
     from pipeline.batch_embedding import output
-    from pipeline.embed_command import _FORMATS
+    from pipeline.commands.embed_command import _FORMATS
 
     assert _FORMATS == output.FORMATS

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from pipeline.platform_options import add_platform, platform_meant
+from pipeline.commands.platform_options import add_platform, platform_meant
 
 if TYPE_CHECKING:
     from pipeline.submission.jobs import Platform

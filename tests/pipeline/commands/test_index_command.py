@@ -16,7 +16,7 @@ from components.gallery_edit.ledger import Added, Ledger
 from pipeline import workdir_lock
 from pipeline.cli import main
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture

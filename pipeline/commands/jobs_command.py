@@ -7,8 +7,8 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
-from pipeline.argument_types import positive
-from pipeline.platform_options import add_platform, platform_meant
+from pipeline.commands.argument_types import positive
+from pipeline.commands.platform_options import add_platform, platform_meant
 
 if TYPE_CHECKING:
     from pipeline.submission.jobs import Platform

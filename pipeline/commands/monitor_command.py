@@ -6,7 +6,7 @@ import argparse
 import pathlib
 from typing import Any
 
-from pipeline.index_command import DEFAULT_WORKDIR
+from pipeline.commands.index_command import DEFAULT_WORKDIR
 
 DRIFTED = 3
 

@@ -8,9 +8,9 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from pipeline.argument_types import positive
-from pipeline.jobs_command import INTERRUPTED, wait
-from pipeline.platform_options import add_platform, platform_of
+from pipeline.commands.argument_types import positive
+from pipeline.commands.jobs_command import INTERRUPTED, wait
+from pipeline.commands.platform_options import add_platform, platform_of
 
 if TYPE_CHECKING:
     from pipeline.submission.jobs import JobRequest, Platform

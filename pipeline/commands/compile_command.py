@@ -6,16 +6,11 @@ import argparse
 import pathlib
 from typing import Any
 
+from pipeline.commands.options import add_settings, add_verbose, add_workdir
 
-def add_parser(commands: Any, add_settings: Any, add_workdir: Any, add_verbose: Any) -> None:
-    """Adds the command.
 
-    Args:
-        commands: What `ArgumentParser.add_subparsers` gave.
-        add_settings: Adds the arguments that choose settings.
-        add_workdir: Adds `--workdir`.
-        add_verbose: Adds `--verbose`.
-    """
+def add_parser(commands: Any) -> None:
+    """Adds the command to the parser's commands."""
     parser = commands.add_parser(
         "compile",
         help="write the pipeline as a spec for Vertex AI or Kubeflow Pipelines v2",

@@ -10,7 +10,7 @@ import argparse
 import pathlib
 from typing import Any
 
-from pipeline.argument_types import positive
+from pipeline.commands.argument_types import positive
 
 DEFAULT_STORE = pathlib.Path("runs", "execute")
 # What TFX has as the entry points of components and of ExampleGen's driver.

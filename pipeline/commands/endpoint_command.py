@@ -6,8 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from pipeline.argument_types import per_cent, positive
-from pipeline.platform_options import add_vertex_place
+from pipeline.commands.argument_types import per_cent, positive
+from pipeline.commands.platform_options import add_vertex_place
 
 if TYPE_CHECKING:
     from pipeline.registry.endpoints import Endpoint

@@ -1,0 +1,1 @@
+"""The commands of `flowersim`, a file each: options, calls, what is printed."""

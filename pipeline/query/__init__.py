@@ -1,0 +1,1 @@
+"""How answers of a model server are shown: as text, and as sheets of pictures."""
