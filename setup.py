@@ -39,7 +39,7 @@ CORE = [
     "pyyaml>=6,<7",
     "rich>=13,<16",
     "scikit-learn>=1.4,<2",
-    "starlette>=0.40,<2",
+    "starlette>=1.0.1,<2",
     "tensorboard>=2.16,<2.22",
     "tensorflow>=2.16,<2.22",
     "tensorflow-data-validation>=1.16,<1.22",
@@ -96,6 +96,10 @@ setup(
         "components": ["**/*.pbtxt", "**/*.j2", "**/*.css", "**/*.js"],
         "serving": ["**/*"],
     },
-    exclude_package_data={"": ["__pycache__/*", "*.py[co]"]},
+    exclude_package_data={
+        "": ["__pycache__/*", "*.py[co]"],
+        # What `flowersim monitor` writes for Prometheus, where the checkout is served from.
+        "serving": ["deploy/monitoring/metrics/*.prom"],
+    },
     entry_points={"console_scripts": ["flowersim = pipeline.cli:main"]},
 )

@@ -6,12 +6,14 @@ What is asked is in `answers.py`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from components.serving_check.answers import (
     ask,
     check_answers,
     check_refusals,
     check_signatures,
+    rehearse,
 )
 from components.serving_check.config import CheckFailedError, ServingCheckConfig
 from components.serving_check.direct_model import DirectModel
@@ -46,12 +48,16 @@ def check(
         CheckFailedError: Why the model must not be pushed.
     """
     timeout = config.request_timeout_seconds
-    with ServerProcess(
-        base_path, config.model_name, log, request_timeout_seconds=timeout
-    ) as server:
+    with (
+        ServerProcess(base_path, config.model_name, log, request_timeout_seconds=timeout) as server,
+        ThreadPoolExecutor(1) as meanwhile,
+    ):
         try:
             say("starting the server, which loads the model")
+            # The first answers take seconds, there as here: not one after the other.
+            rehearsed = meanwhile.submit(rehearse, direct, photos)
             report.load_seconds = round(server.wait_until_available(config.load_timeout_seconds), 3)
+            rehearsed.result()
             with RestModel(
                 server.url,
                 config.model_name,
