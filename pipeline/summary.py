@@ -61,7 +61,7 @@ def build_summary(
     evaluations = {"validation": "Evaluator", "test": "TestEvaluator"}
     for split, component in evaluations.items():
         if evaluation := outputs.get((component, "evaluation")):
-            from components.retrieval_evaluator.config import read_differences, read_intervals
+            from components.retrieval_evaluator.results import read_differences, read_intervals
 
             measured = read_intervals(evaluation.uri)
             metrics[split] = {name: metric.value for name, metric in measured.items()}
@@ -78,7 +78,7 @@ def build_summary(
     blessing = outputs.get(("Evaluator", "blessing"))
     blessed = bool(blessing.properties.get("blessed")) if blessing else None
     if blessed is False:
-        from components.retrieval_evaluator.config import failed_thresholds
+        from components.retrieval_evaluator.results import failed_thresholds
 
         reasons = failed_thresholds(outputs["Evaluator", "evaluation"].uri)
     pushed = outputs.get(("Pusher", "pushed_model"))

@@ -118,31 +118,3 @@ def nearest_blocks(
     sizes = plan(len(left), len(right), k, memory_mb * 1e6 / threads)
     blocks = BlockSearch(left, right, codes, k, metric, sizes, screen)
     return in_threads(blocks.search, range(0, len(left), sizes.query_rows), threads)
-
-
-def merge_top_k(
-    scores_a: Floats, ids_a: Ints, scores_b: Floats, ids_b: Ints, k: int
-) -> tuple[Floats, Ints]:
-    """Merges the neighbours found in two parts of a gallery.
-
-    The order (higher score, then lower id) is total, so merging is associative and commutative and
-    the way a gallery was sharded cannot show. Padding (score -inf, id -1) stays last.
-
-    Args:
-        scores_a: float32, [Q, A].
-        ids_a: Gallery indices, int64, [Q, A].
-        scores_b: float32, [Q, B].
-        ids_b: int64, [Q, B].
-        k: Neighbours to keep; the result is padded if A + B < k.
-
-    Returns:
-        (scores, ids): float32 and int64, [Q, k].
-
-    >>> s, i = merge_top_k(np.float32([[0.5, 0.1]]), np.array([[4, 9]]),
-    ...                    np.float32([[0.5]]), np.array([[2]]), k=2)
-    >>> i.tolist()
-    [[2, 4]]
-    """
-    scores = np.concatenate([scores_a, scores_b], axis=1)
-    ids = np.concatenate([ids_a, ids_b], axis=1)
-    return order.unpacked(order.first(order.packed(scores, ids), k))

@@ -202,50 +202,6 @@ def test_blas_has_its_threads_back_when_searches_overlap():
     assert threads() == before
 
 
-def test_shards_merge_to_the_whole(make_rows):
-    rng = np.random.default_rng(8)
-    gallery = make_rows("ties", 400, 4, rng)
-    queries = make_rows("ties", 30, 4, rng)
-    expected = search.top_k(queries, gallery, 12)
-    for cuts in ([200], [5, 9, 399], [100, 200, 300]):
-        edges = [0, *cuts, 400]
-        shards = []
-        for start, end in zip(edges, edges[1:], strict=False):
-            scores, indices = search.top_k(queries, gallery[start:end], 12)
-            shards.append((scores, np.where(indices < 0, -1, indices + start)))
-        rng.shuffle(shards)
-        merged = shards[0]
-        for shard in shards[1:]:
-            merged = search.merge_top_k(*merged, *shard, 12)
-        np.testing.assert_array_equal(merged[1], expected[1])
-        np.testing.assert_array_equal(merged[0], expected[0])
-
-
-_HITS = st.lists(
-    st.tuples(st.sampled_from((-0.5, 0.0, 0.25, 0.5, 1.0)), st.integers(0, 40)),
-    max_size=8,
-    unique_by=lambda hit: hit[1],
-)
-
-
-@given(a=_HITS, b=_HITS, c=_HITS, k=st.integers(1, 10))
-def test_merge_is_associative_commutative_and_sorted(a, b, c, k):
-    # Ids of different parts of a gallery differ: 3 i, 3 i + 1 and 3 i + 2.
-    parts = []
-    for remainder, hits in enumerate((a, b, c)):
-        hits = [(score, 3 * index + remainder) for score, index in hits]
-        scores = np.array([[score for score, _ in hits]], np.float32)
-        ids = np.array([[index for _, index in hits]], np.int64)
-        parts.append((scores, ids, hits))
-    (sa, ia, ha), (sb, ib, hb), (sc, ic, hc) = parts
-    left = search.merge_top_k(*search.merge_top_k(sa, ia, sb, ib, k), sc, ic, k)
-    right = search.merge_top_k(sa, ia, *search.merge_top_k(sc, ic, sb, ib, k), k)
-    expected = _padded([sorted(ha + hb + hc, key=lambda hit: (-hit[0], hit[1]))], k)
-    for found in (left, right):
-        np.testing.assert_array_equal(found[1], expected[1])
-        np.testing.assert_array_equal(found[0], expected[0])
-
-
 def test_equal_scores_rank_by_index_across_blocks(monkeypatch):
     _cut_small(monkeypatch, 64, 1, 0)
     gallery = np.tile([[2.0, 0.0], [0.0, 1.0]], (300, 1))

@@ -22,7 +22,7 @@ def evaluations(uris: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     if not uris:
         return {}
     # TFMA takes seconds to import, and a run that failed early does not need it.
-    from components.retrieval_evaluator.config import read_differences, read_intervals
+    from components.retrieval_evaluator.results import read_differences, read_intervals
 
     found = {}
     for split, uri in uris.items():
@@ -42,7 +42,7 @@ def not_blessed_because(uris: Mapping[str, str], blessed: bool | None) -> list[s
     """The thresholds that the model missed, in words; they are about the validation split."""
     if blessed is not False or "validation" not in uris:
         return []
-    from components.retrieval_evaluator.config import failed_thresholds
+    from components.retrieval_evaluator.results import failed_thresholds
 
     return failed_thresholds(uris["validation"])
 

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 import tensorflow_model_analysis as tfma
 
-from components.retrieval_evaluator.config import (
-    Protocol,
-    Thresholds,
+from components.retrieval_evaluator.config import Protocol, Thresholds
+from components.retrieval_evaluator.results import (
     failed_thresholds,
     read_by_class,
     read_differences,

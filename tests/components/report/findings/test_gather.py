@@ -14,7 +14,7 @@ import pytest
 from components.report.findings.gather import gather
 from components.report.findings.store import Findings
 from components.report.sources import ReportConfig, Sources
-from components.retrieval_evaluator.config import read_differences, read_intervals
+from components.retrieval_evaluator.results import read_differences, read_intervals
 from tests.components.report.small_run import (
     CLASS_NAMES,
     HISTORY,

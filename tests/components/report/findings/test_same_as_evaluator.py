@@ -13,7 +13,8 @@ from components.leak_check import report
 from components.leak_check.report import NearDuplicate
 from components.report.findings.gather import gather
 from components.report.sources import ReportConfig, Sources
-from components.retrieval_evaluator.config import Protocol, read_by_class, read_overall
+from components.retrieval_evaluator.config import Protocol
+from components.retrieval_evaluator.results import read_by_class, read_overall
 from tests.components.report.findings.build import thumbnail
 from tests.components.report.small_run import write_images
 from tests.components.retrieval_evaluator.conftest import data, evaluate  # noqa: F401
