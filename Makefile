@@ -8,8 +8,10 @@ ARGS ?=
 
 PYTHON := .venv/bin/python
 FLOWERSIM := .venv/bin/flowersim
-# Most of a test run is single-threaded graph building; a worker takes up to 2.5 GB of memory.
-PYTEST := TF_CPP_MIN_LOG_LEVEL=2 $(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile
+# Most of a test run is single-threaded graph building; a worker takes up to 2.5 GB of memory. Files are
+# handed out in the order that tests/conftest.py gives them, the long ones first.
+PYTEST := TF_CPP_MIN_LOG_LEVEL=2 $(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile \
+	--no-loadscope-reorder
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \

@@ -18,6 +18,12 @@ hypothesis.settings.register_profile("flowersim", derandomize=True, deadline=Non
 hypothesis.settings.load_profile("flowersim")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts files with whole runs first: begun last, one of them would keep a single worker busy."""
+    long = {item.path for item in items if item.get_closest_marker("e2e")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(scope="session")
 def shared_folder() -> pathlib.Path:
     """The folder `shared` beside the checkout: reference values and real data, not ours to ship."""
