@@ -129,7 +129,7 @@ def _execute(options: argparse.Namespace) -> int:
             use_cache=not options.no_cache,
             resume=options.resume,
             # Where this project's own modules are, which the tasks of its pipeline import.
-            python_path=[str(pathlib.Path(__file__).resolve().parents[1])],
+            python_path=[str(pathlib.Path(__file__).resolve().parents[2])],
             listener=display,
         )
     if found := summarise(run, spec, preset=options.spec.stem):

@@ -128,7 +128,7 @@ def test_requests_are_logged(serve, tmp_path, similar_folder):  # noqa: F811
         port = found.getsockname()[1]
     logs = tmp_path / "logs" / "asked"
     process = command.start(
-        *("--workdir", str(command.folder.parents[2]), "--port", str(port)),
+        *("--workdir", str(command.folder.parents[1]), "--port", str(port)),
         *("--request-log", str(logs)),
     )
     try:
