@@ -3,12 +3,12 @@
 #
 #   tests/debian13.sh FOLDER [COMMAND]   COMMAND defaults to "make lint test"
 #
-# FOLDER becomes a Debian root (1 GB, and 5 GB of environment and caches); a second call finds it
+# FOLDER becomes a Debian root, 9 GB with environment, caches and a test run; a second call finds it
 # there and is quick. The working tree is copied to FOLDER/flowersim, without what git ignores; this
 # checkout and its .venv are not touched. Folders named in FLOWERSIM_BIND (DIR[:PLACE], separated by
 # blanks) are seen inside too, read-only: `../shared:/shared`, say.
 #
-# Needs root, debootstrap and Debian's mirror (DEBIAN_MIRROR to name another). What is mounted is
+# Needs root, debootstrap and Debian's mirror (DEBIAN_MIRROR names another). What is mounted is
 # mounted in a namespace of its own and goes with the last process.
 set -euo pipefail
 
@@ -19,7 +19,6 @@ fail() {
 }
 
 CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-MIRROR=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 # What `make setup` asks of a machine (python3 and make), and what the tests use where they find it:
 # a C++ compiler, git, and the browser that opens the pages.
 PACKAGES=(python3 python3-venv make git g++ python3-dev chromium fonts-dejavu-core)
@@ -59,7 +58,7 @@ inside() {
 
 if [ ! -e "$ROOT/.debian13" ]; then
   say "making a Debian 13 root in $ROOT"
-  debootstrap --variant=minbase --include=ca-certificates trixie "$ROOT" "$MIRROR" >"$ROOT.log" 2>&1 ||
+  debootstrap --variant=minbase --include=ca-certificates trixie "$ROOT" ${DEBIAN_MIRROR:-} >"$ROOT.log" 2>&1 ||
     fail "debootstrap failed: $ROOT.log says why"
   rm -f "$ROOT.log"
   cp -L /etc/resolv.conf "$ROOT/etc/resolv.conf"
