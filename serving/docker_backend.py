@@ -19,7 +19,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
@@ -163,19 +162,19 @@ def serve(container: Container) -> None:
     Raises:
         DockerError: The container could not be started, or ended by itself.
     """
-    with _stopped_by_signals() as stopping:
+    with _noted_signals() as asked_to_stop:
         # In a session of its own, so that a terminal's Ctrl-C reaches docker once, and from here.
         docker = subprocess.Popen(
             run_command(container), stdin=subprocess.DEVNULL, start_new_session=True
         )
         try:
-            while docker.poll() is None and not stopping.wait(0.1):
-                pass
+            while docker.poll() is None and not asked_to_stop:
+                time.sleep(0.1)
         finally:
             if docker.poll() is None:
                 _stop(docker, container.name)
     status = docker.returncode
-    if stopping.is_set():
+    if asked_to_stop:
         return
     if status == _DOCKER_FAILED:
         raise DockerError("docker could not start the server; what it said is above")
@@ -209,16 +208,20 @@ def _stop(docker: subprocess.Popen[bytes], name: str) -> None:
 
 
 @contextlib.contextmanager
-def _stopped_by_signals() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; further ones change nothing."""
-    stopping = threading.Event()
+def _noted_signals() -> Iterator[list[int]]:
+    """The SIGINTs and SIGTERMs that have come; they do nothing else.
 
-    def stop(signum: int, frame: FrameType | None) -> None:
-        stopping.set()
+    A threading.Event would not do: its `set` waits for a lock that its `wait`, in the thread that
+    the signal interrupts, may hold just then.
+    """
+    noted: list[int] = []
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    def note(signum: int, frame: FrameType | None) -> None:
+        noted.append(signum)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield stopping
+        yield noted
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
