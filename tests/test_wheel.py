@@ -143,7 +143,7 @@ def test_pages_have_their_files(installed: Any) -> None:
             assert set(included) <= set(templates), name
         script_digest(["page.js", "map.js"])
         made.globals["style"]()
-        names = ["index.html", "page.js", "style.css", "icon.svg", ""]
+        names = ["index.html", "page.js", "style.css", "results.css", "icon.svg", ""]
         pages = {name: client.get(f"/page/{name}").content for name in names}
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in pages.items()}
         print(json.dumps({"templates": templates, "pages": digests}))

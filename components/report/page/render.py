@@ -1,7 +1,7 @@
 """Findings and what is known of the run, as one HTML page that needs nothing else.
 
 What the page says is decided in the `*_view` modules, `verdict.py` and `model_card.py`; how it
-looks, in `templates/`, `style.css` and `map.js`.
+looks, in `templates/`, `styles/` and `map.js`.
 
 The context is a mapping, every key of which may be missing, and leaves its part of the page out:
 

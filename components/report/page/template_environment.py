@@ -18,6 +18,12 @@ from components.report.page.formats import FILTERS
 
 FOLDER = pathlib.Path(__file__).parent
 
+# In this order: later rules win.
+_STYLES = (
+    *("base", "frame", "verdict", "cards", "charts"),
+    *("tables", "pictures", "map", "media"),
+)
+
 
 class _Compiled(jinja2.BytecodeCache):
     """Templates that were compiled in this process: pages have environments of their own."""
@@ -58,11 +64,16 @@ def environment(pictures: Mapping[str, bytes], *folders: pathlib.Path) -> jinja2
     made.filters.update(FILTERS)
     made.globals.update(
         picture=lambda key: _data_uri(pictures, key),
-        style=lambda: Markup((FOLDER / "style.css").read_text("utf-8")),
+        style=_style,
         script=script,
         script_digest=script_digest,
     )
     return made
+
+
+def _style() -> Markup:
+    files = (FOLDER / "styles" / f"{name}.css" for name in _STYLES)
+    return Markup("\n".join(file.read_text("utf-8") for file in files))
 
 
 def script(names: Sequence[str]) -> Markup:

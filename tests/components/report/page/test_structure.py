@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from components.report.page.template_environment import FOLDER
 from tests.components.report.page import sample
 from tests.components.report.page.parsed import Element
 
@@ -17,6 +18,13 @@ def test_has_its_sections_and_links_to_them(page):
     assert [part.attributes["id"] for part in page.all("section", class_="part")] == SECTIONS
     links = page.one("nav").all("a")
     assert [link.attributes["href"] for link in links] == [f"#{name}" for name in SECTIONS]
+
+
+def test_every_style_is_in_the_page_once(page):
+    style = page.one("style").text
+    parts = [file.read_text("utf-8") for file in (FOLDER / "styles").iterdir()]
+    assert len(parts) > 5
+    assert [style.count(" ".join(part.split())) for part in parts] == [1] * len(parts)
 
 
 def test_landmarks_and_language(page):
