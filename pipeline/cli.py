@@ -62,7 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status: 0 done, 1 failed, 2 wrong usage."""
     options = _parser().parse_args(arguments)
     from pipeline.settings_loader import SettingsError
+    from pipeline.tfx_import import import_tfx_swiftly
 
+    import_tfx_swiftly()
     try:
         return options.command(options)
     except SettingsError as error:
