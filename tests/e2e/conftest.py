@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pathlib
+import sys
+from collections.abc import Callable
+
 import pytest
 
 TINY = [
@@ -25,3 +29,30 @@ TINY = [
 def tiny() -> tuple[str, ...]:
     """Settings, on top of the preset demo, of the smallest pipeline that does everything."""
     return tuple(TINY)
+
+
+@pytest.fixture(scope="module")
+def small(tiny: tuple[str, ...]) -> str:
+    """Arguments that make a run small."""
+    return " ".join(f"--set {setting}" for setting in tiny)
+
+
+@pytest.fixture(scope="module")
+def home(
+    tmp_path_factory: pytest.TempPathFactory,
+    make_photo: Callable[..., bytes],
+    write_dataset: Callable[..., pathlib.Path],
+) -> pathlib.Path:
+    """A user's folder: the environment, a photo, a folder of photos, a prepared dataset."""
+    home = tmp_path_factory.mktemp("home")
+    (home / ".venv").symlink_to(sys.prefix)
+    for index in range(24):
+        photo = home / "PHOTOS" / f"species {index % 3}" / f"{index}.jpg"
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        photo.write_bytes(make_photo(index))
+    splits = {
+        split: [[(make_photo(100 * number + i), i % 2, None) for i in range(6)]]
+        for number, split in enumerate(("train", "validation", "test"))
+    }
+    write_dataset(home / "FOLDER", "roses", ["red", "white"], splits)
+    return home

@@ -1,13 +1,12 @@
 """The README's commands, executed in the order of a new user's first hour, on a tiny dataset.
 
-Each is run as it stands there; what is added makes it small, keeps it off the network, or puts the
-server on a free port. `NOT_EXECUTED` says which are not, and why. Commands of the pages of `docs/`
+Each is run as it stands there; what is added makes it small, or puts the server on a free port.
+Those that need no model are in `test_readme_first_steps.py`. Commands of the pages of `docs/`
 follow on what that has left; `tests/test_docs_commands.py` says which are not executed.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import io
 import json
@@ -16,129 +15,23 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from components.similarity_indexer.gallery_ids import gallery_images
 from tests.documented import blocks, documented
 from tests.e2e import served_docs
+from tests.e2e.first_hour import ROOT, a_gallery_image, readme, served, shell
 from tests.serving.page.conftest import browser, visit  # noqa: F401 (fixtures)
 
 pytestmark = pytest.mark.e2e
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-NOT_EXECUTED = {
-    "make test": "this is it",
-    "make lint": "CI runs it before the tests",
-    "make bench": "takes long, and measures rather than checks",
-    "make lock": "asks the package index for newer versions",
-    "make audit": "asks a database of vulnerabilities",
-}
-EXECUTED = {
-    "make run",
-    ".venv/bin/flowersim serve",
-    ".venv/bin/flowersim query PHOTO.jpg --k 5",
-    ".venv/bin/flowersim run --preset flowers102",
-    ".venv/bin/flowersim run --set data.folder=PHOTOS",
-    ".venv/bin/flowersim run --set data.dataset=NAME --set data.data_dir=FOLDER",
-    ".venv/bin/flowersim runs",
-    ".venv/bin/flowersim report",
-    ".venv/bin/flowersim compare RUN RUN",
-    ".venv/bin/flowersim tensorboard",
-    ".venv/bin/flowersim settings --preset flowers102",
-    ".venv/bin/flowersim settings --yaml > mine.yaml",
-    ".venv/bin/flowersim eval EMBEDDINGS.npz --k 1 5 10 --json RESULT.json",
-    ".venv/bin/flowersim eval PHOTOS --model runs/demo/serving/flowers",
-    ".venv/bin/flowersim eval FOLDER/roses/1.0.0/test --model runs/demo/serving/flowers",
-    ".venv/bin/flowersim index add NEW",
-    ".venv/bin/flowersim index list",
-    ".venv/bin/flowersim index rebuild",
-    ".venv/bin/flowersim index remove fern/1.jpg --purge",
-    ".venv/bin/flowersim monitor LOGS",
-    ".venv/bin/flowersim monitor LOGS --retrain",
-    ".venv/bin/flowersim rollback",
-    ".venv/bin/flowersim rollback --release",
-    ".venv/bin/flowersim prepare --stage --set deployment.pipeline_root=DEPLOYED",
-    ".venv/bin/flowersim compile --set deployment.pipeline_root=DEPLOYED "
-    "--set deployment.image=IMAGE --output pipeline.json",
-    ".venv/bin/flowersim execute pipeline.json --mode fast",
-    ".venv/bin/flowersim run --to Transform",
-    ".venv/bin/flowersim run --from Trainer",
-    ".venv/bin/flowersim run --no-cache",
-}
-
-
-def _readme() -> str:
-    return (ROOT / "README.md").read_text("utf-8")
-
-
-def _commands() -> set[str]:
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", _readme(), re.MULTILINE | re.DOTALL)
-    shell = [block for kind, block in blocks if not kind]
-    lines = [line.partition("#")[0].strip() for block in shell for line in block.splitlines()]
-    return {line for line in lines if re.match(r"(make|\.venv/bin/flowersim) ", line)}
-
-
-def test_every_command_is_executed_here_or_there_is_a_reason() -> None:
-    assert _commands() == EXECUTED | set(NOT_EXECUTED)
-
-
-@pytest.fixture(scope="module")
-def small(tiny: tuple[str, ...]) -> str:
-    """Arguments that make a run small."""
-    return " ".join(f"--set {setting}" for setting in tiny)
-
-
-@pytest.fixture(scope="module")
-def home(
-    tmp_path_factory: pytest.TempPathFactory,
-    make_photo: Callable[..., bytes],
-    write_dataset: Callable[..., pathlib.Path],
-) -> pathlib.Path:
-    """A user's folder: the environment, a photo, a folder of photos, a prepared dataset."""
-    home = tmp_path_factory.mktemp("home")
-    (home / ".venv").symlink_to(sys.prefix)
-    for index in range(24):
-        photo = home / "PHOTOS" / f"species {index % 3}" / f"{index}.jpg"
-        photo.parent.mkdir(parents=True, exist_ok=True)
-        photo.write_bytes(make_photo(index))
-    splits = {
-        split: [[(make_photo(100 * number + i), i % 2, None) for i in range(6)]]
-        for number, split in enumerate(("train", "validation", "test"))
-    }
-    write_dataset(home / "FOLDER", "roses", ["red", "white"], splits)
-    return home
-
-
-def test_embeddings_of_your_own(home: pathlib.Path) -> None:
-    rng = np.random.default_rng(0)
-    labels = np.arange(30) % 3
-    np.savez(
-        home / "EMBEDDINGS.npz", embeddings=np.eye(3)[labels] + rng.random((30, 3)), labels=labels
-    )
-    (command,) = (command for command in _commands() if " eval EMBEDDINGS" in command)
-    assert "30 queries, 30 images searched" in _shell(command, home)
-    means = json.loads((home / "RESULT.json").read_text("utf-8"))["means"]
-    assert {"recall_at_1", "recall_at_5", "recall_at_10"} <= set(means)
-
-
-def _shell(command: str, cwd: pathlib.Path) -> str:
-    """What a command prints once it has succeeded, the progress of runs included."""
-    result = subprocess.run(["bash", "-c", command], cwd=cwd, capture_output=True, text=True)
-    printed = result.stdout + result.stderr
-    assert result.returncode == 0, f"{command}\n{printed}"
-    return printed
 
 
 def test_an_interrupted_run_says_how_to_go_on(home: pathlib.Path, small: str) -> None:
@@ -166,7 +59,7 @@ def test_an_interrupted_run_says_how_to_go_on(home: pathlib.Path, small: str) ->
 
 def test_make_run_goes_on_pushes_and_asks(home: pathlib.Path, small: str) -> None:
     workdir = home / "runs" / "demo"
-    printed = _shell(f'make run ARGS="--workdir {workdir} {small}"', ROOT)
+    printed = shell(f'make run ARGS="--workdir {workdir} {small}"', ROOT)
     assert re.search(r"TfdsExampleGen +cached", printed)
     assert re.search(r"blessed +pushed to .*/runs/demo/serving/flowers/\d+", printed)
     assert re.search(r"frozen backbone, validation \(12 images\) +\d\.\d{4}", printed)
@@ -185,17 +78,17 @@ def test_make_run_goes_on_pushes_and_asks(home: pathlib.Path, small: str) -> Non
     ],
 )
 def test_parts_of_a_run(home: pathlib.Path, small: str, command: str, expected: str) -> None:
-    assert re.search(expected, _shell(f".venv/bin/flowersim {command} {small}", home))
+    assert re.search(expected, shell(f".venv/bin/flowersim {command} {small}", home))
 
 
 def test_what_runs_came_to(home: pathlib.Path) -> None:
-    listed = json.loads(_shell(".venv/bin/flowersim runs --json 2> /dev/null", home))
-    assert re.search(r"interrupted +– / –", _shell(".venv/bin/flowersim runs", home))
+    listed = json.loads(shell(".venv/bin/flowersim runs --json 2> /dev/null", home))
+    assert re.search(r"interrupted +– / –", shell(".venv/bin/flowersim runs", home))
     names = [run["name"] for run in listed if run["pushed_model"]]
     assert len(names) == 2 and listed[-1]["status"] == "interrupted"
-    page = pathlib.Path(_shell(".venv/bin/flowersim report 2> /dev/null", home).strip())
+    page = pathlib.Path(shell(".venv/bin/flowersim report 2> /dev/null", home).strip())
     assert page.parent.name == names[0] and page.read_text("utf-8").startswith("<!doctype html>")
-    printed = _shell(f".venv/bin/flowersim compare {names[1]} {names[0]}", home)
+    printed = shell(f".venv/bin/flowersim compare {names[1]} {names[0]}", home)
     assert "recall@1" in printed
     (compared,) = re.findall(r"^page  (.*)$", printed, re.MULTILINE)
     assert (home / compared).stat().st_size > 10_000
@@ -203,12 +96,12 @@ def test_what_runs_came_to(home: pathlib.Path) -> None:
 
 def test_the_report_of_an_earlier_run(home: pathlib.Path) -> None:
     command = documented("report.md", "--json").replace("flowers102", "demo")
-    listed = json.loads(_shell(f".venv/bin/{command} 2> /dev/null", home))
+    listed = json.loads(shell(f".venv/bin/{command} 2> /dev/null", home))
     before = [run["name"] for run in listed if run["pushed_model"]][1]
     command = documented("report.md", "--output page.html")
     command = command.replace("runs/flowers102@20261126-1513", f"runs/demo@{before}")
     _browser(home)
-    _shell(f"BROWSER='bash browser.sh %s' .venv/bin/{command} --open", home)
+    shell(f"BROWSER='bash browser.sh %s' .venv/bin/{command} --open", home)
     page = home / "page.html"
     assert (home / "shown").read_text("utf-8").strip() == page.as_uri()
     assert page.read_text("utf-8").startswith("<!doctype html>")
@@ -239,7 +132,7 @@ def test_tensorboard(home: pathlib.Path) -> None:
 
 
 def test_a_pushed_model_on_photos(home: pathlib.Path) -> None:
-    printed = _shell(".venv/bin/flowersim eval PHOTOS --model runs/demo/serving/flowers", home)
+    printed = shell(".venv/bin/flowersim eval PHOTOS --model runs/demo/serving/flowers", home)
     assert re.search(r"\d+ queries, \d+ images searched", printed)
     assert "species 0" in printed and "map_at_r" in printed
     # Nothing of what libraries have to say of themselves.
@@ -248,24 +141,24 @@ def test_a_pushed_model_on_photos(home: pathlib.Path) -> None:
 
 def test_a_pushed_model_on_a_split(home: pathlib.Path) -> None:
     split = "FOLDER/roses/1.0.0/test"
-    printed = _shell(f".venv/bin/flowersim eval {split} --model runs/demo/serving/flowers", home)
+    printed = shell(f".venv/bin/flowersim eval {split} --model runs/demo/serving/flowers", home)
     assert printed.splitlines()[1] == "6 queries, 6 images searched"
 
 
 def test_photos_are_embedded_as_the_page_says(home: pathlib.Path) -> None:
     command = documented("endpoints.md", "DATA/").replace("DATA/", "FOLDER/roses/1.0.0/")
-    assert "OUT: 18 photos embedded" in _shell(f".venv/bin/{command}", home)
-    printed = _shell(f".venv/bin/{documented('endpoints.md', 'eval OUT')}", home)
+    assert "OUT: 18 photos embedded" in shell(f".venv/bin/{command}", home)
+    printed = shell(f".venv/bin/{documented('endpoints.md', 'eval OUT')}", home)
     assert "18 queries, 18 images searched" in printed
 
 
 def test_test_images_are_drawn_with_what_the_model_finds(home: pathlib.Path) -> None:
     """The picture of the README, of another model."""
-    assert "`python -m pipeline.neighbour_sheet`" in _readme()
+    assert "`python -m pipeline.neighbour_sheet`" in readme()
     (info,) = (home / "runs/demo/data/synthetic_flowers").glob("*/*/dataset_info.json")
     model = max((home / "runs/demo/serving/flowers").glob("[0-9]*"))
     command = f"python -m pipeline.neighbour_sheet {model} {info.parent}"
-    _shell(f".venv/bin/{command} NEIGHBOURS.png --rows 2 --columns 3", home)
+    shell(f".venv/bin/{command} NEIGHBOURS.png --rows 2 --columns 3", home)
     width, height = Image.open(home / "NEIGHBOURS.png").size
     # Two rows of four squares, the photo and three neighbours.
     assert width / height == pytest.approx(4 / 2, rel=0.1)
@@ -288,7 +181,7 @@ def test_what_is_asked_about(
     if shown.startswith(f"{command} --prometheus"):
         metrics.parent.mkdir(parents=True)
         command = shown
-    printed = _shell(command, home)
+    printed = shell(command, home)
     if command == shown:
         assert re.search(r"^flowersim_\w+\{.*\} \S+$", metrics.read_text("utf-8"), re.MULTILINE)
     assert "examined  3 different photos" in printed
@@ -300,20 +193,20 @@ def test_the_gallery_is_changed(home: pathlib.Path, make_photo: Callable[..., by
         photo = home / "NEW" / "fern" / f"{index}.jpg"
         photo.parent.mkdir(parents=True, exist_ok=True)
         photo.write_bytes(make_photo(500 + index))
-    printed = _shell(".venv/bin/flowersim index add NEW", home)
+    printed = shell(".venv/bin/flowersim index add NEW", home)
     assert re.search(r"GalleryEdit +\d+\.\d s", printed)
     assert "added 2 photos: 2 of fern (a class new to the gallery)\n" in printed
     added = re.search(r"pushed to .*/(\d+)\n", printed)
     assert added is not None
-    printed = _shell(".venv/bin/flowersim rollback", home)
+    printed = shell(".venv/bin/flowersim rollback", home)
     assert "photos that were added by hand and that it lacks: 2;" in printed
-    assert "fern" not in _shell(".venv/bin/flowersim index list", home)
-    assert "released: version" in _shell(".venv/bin/flowersim rollback --release", home)
-    printed = _shell(".venv/bin/flowersim index remove fern/1.jpg --purge", home)
+    assert "fern" not in shell(".venv/bin/flowersim index list", home)
+    assert "released: version" in shell(".venv/bin/flowersim rollback --release", home)
+    printed = shell(".venv/bin/flowersim index remove fern/1.jpg --purge", home)
     assert f"deleted versions: {added[1]}; artifacts of indexing: " in printed
     listed = _listed(home)
     assert "fern/0.jpg\tfern" in listed and not any("fern/1.jpg" in line for line in listed)
-    printed = _shell(".venv/bin/flowersim index rebuild", home)
+    printed = shell(".venv/bin/flowersim index rebuild", home)
     assert re.search(r"TfdsExampleGen +cached", printed)
     assert re.search(r"ImageEmbedder +\d+\.\d s", printed)
     assert _listed(home) == listed
@@ -321,23 +214,23 @@ def test_the_gallery_is_changed(home: pathlib.Path, make_photo: Callable[..., by
 
 def _listed(home: pathlib.Path) -> list[str]:
     """The gallery's ids and classes, without what libraries say beside them."""
-    printed = _shell(".venv/bin/flowersim index list", home)
+    printed = shell(".venv/bin/flowersim index list", home)
     return [line for line in printed.splitlines() if "\t" in line]
 
 
 def test_it_is_compiled_and_executed(home: pathlib.Path, small: str) -> None:
     """Photos that were added and removed by hand go along, as they do with a local run."""
     root = "--set deployment.pipeline_root=DEPLOYED"
-    printed = _shell(f".venv/bin/flowersim prepare --stage {root} {small}", home)
+    printed = shell(f".venv/bin/flowersim prepare --stage {root} {small}", home)
     assert re.search(r"staged: /.*/DEPLOYED/data/.*\n +/.*/DEPLOYED/gallery/", printed)
-    printed = _shell(
+    printed = shell(
         f".venv/bin/flowersim compile {root} {small} --set deployment.image=IMAGE "
         "--output pipeline.json",
         home,
     )
     assert "GalleryEdit" in printed and "not there yet" not in printed
     assert "flowersim execute pipeline.json" in printed
-    printed = _shell(".venv/bin/flowersim execute pipeline.json --mode fast", home)
+    printed = shell(".venv/bin/flowersim execute pipeline.json --mode fast", home)
     pushed = re.search(r"blessed +pushed to (.*/DEPLOYED/serving/flowers/\d+)\n", printed)
     assert pushed is not None
     found = gallery_images(pushed[1])
@@ -350,7 +243,7 @@ def test_what_would_be_submitted_is_what_was_compiled(home: pathlib.Path) -> Non
     command = documented("deploy.md", "RUNNER").removesuffix(" --wait")
     command = command.replace("flowersim-vertex.json", "pipeline.json")
     command = command.replace("PROJECT", "my-project")
-    printed = _shell(f".venv/bin/{command} --dry-run --pipeline-root gs://BUCKET/ROOT", home)
+    printed = shell(f".venv/bin/{command} --dry-run --pipeline-root gs://BUCKET/ROOT", home)
     sent = json.loads(printed[printed.index("{") :])
     assert "RUNNER" in json.dumps(sent)
     assert compiled["pipelineSpec"]["root"]["dag"]["tasks"].keys() <= _keys(sent)
@@ -365,100 +258,22 @@ def _keys(tree: Any) -> set[str]:
     return set()
 
 
-def test_a_run_without_the_cache(home: pathlib.Path, small: str) -> None:
-    printed = _shell(f".venv/bin/flowersim run --no-cache {small} --to TfdsExampleGen", home)
-    assert re.search(r"TfdsExampleGen +\d+\.\d s", printed)
-
-
-@pytest.mark.parametrize(
-    ("command", "expected"),
-    [
-        ("run --set data.folder=PHOTOS", "PHOTOS: 3 classes; "),
-        (
-            "run --set data.dataset=roses --set data.data_dir=FOLDER",
-            "roses: 2 classes; 6 train, 6 validation, 6 test",
-        ),
-    ],
-)
-def test_other_data(home: pathlib.Path, command: str, expected: str) -> None:
-    printed = _shell(
-        f".venv/bin/flowersim {command} --to TfdsExampleGen --workdir runs/other", home
-    )
-    assert expected in printed
-
-
-def test_flowers102(home: pathlib.Path, shared_folder: pathlib.Path) -> None:
-    printed = _shell(
-        ".venv/bin/flowersim run --preset flowers102 --to TfdsExampleGen "
-        f"--set data.data_dir={shared_folder / 'data' / 'tfds'}",
-        home,
-    )
-    assert "102 classes; 1020 train, 1020 validation, 6149 test" in printed
-
-
-def test_settings(home: pathlib.Path) -> None:
-    printed = _shell(".venv/bin/flowersim settings --preset flowers102", home)
-    assert "data.dataset = oxford_flowers102" in printed
-    _shell(".venv/bin/flowersim settings --yaml > mine.yaml", home)
-    assert yaml.safe_load((home / "mine.yaml").read_text("utf-8"))["training"]["epochs"] == 6
-    again = _shell(".venv/bin/flowersim settings --preset mine.yaml", home)
-    assert again == _shell(".venv/bin/flowersim settings", home)
-
-
-@contextlib.contextmanager
-def _served(
-    home: pathlib.Path,
-    command: str = ".venv/bin/flowersim serve --backend embedded --port {port}",
-) -> Iterator[str]:
-    """The URL of a server that this command starts; `{port}` stands for a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        ["bash", "-c", f"exec {command.format(port=port)}"],
-        cwd=home,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert server.stderr is not None
-    try:
-        log = []
-        for line in server.stderr:
-            log.append(line)
-            if "is available" in line:
-                break
-        else:
-            raise AssertionError("".join(log))
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.communicate(timeout=30)
-
-
-def _a_gallery_image(home: pathlib.Path) -> tuple[str, str, bytes]:
-    """Id, class name and encoded bytes."""
-    from pipeline.sample_query import first_image
-
-    (dataset,) = (home / "runs/demo/data/synthetic_flowers").glob("*/*/dataset_info.json")
-    return first_image(str(dataset.parent), "train")
-
-
 def test_serve_query_and_curl(home: pathlib.Path) -> None:
-    identity, class_name, image = _a_gallery_image(home)
+    identity, class_name, image = a_gallery_image(home)
     # As large as a camera's photos are, which is more than a shell's argument may hold.
     padding = PngInfo()
     padding.add_text("padding", "x" * 3_000_000)
     Image.open(io.BytesIO(image)).save(home / "PHOTO.jpg", "png", pnginfo=padding)
-    with _served(home) as url:
+    with served(home) as url:
         query = f".venv/bin/flowersim query PHOTO.jpg --k 5 --url {url}"
-        first = next(line for line in _shell(query, home).splitlines() if identity in line)
+        first = next(line for line in shell(query, home).splitlines() if identity in line)
         assert class_name in first and "1.000" in first
-        (code,) = re.findall(r"^```python\n(.*?)^```", _readme(), re.MULTILINE | re.DOTALL)
+        (code,) = re.findall(r"^```python\n(.*?)^```", readme(), re.MULTILINE | re.DOTALL)
         (home / "ask.py").write_text(code.replace("http://127.0.0.1:8501", url))
-        assert f"id={identity!r}" in _shell(".venv/bin/python ask.py", home)
+        assert f"id={identity!r}" in shell(".venv/bin/python ask.py", home)
         if shutil.which("curl"):
-            (curl,) = re.findall(r"^.*\|\n  curl .*$", _readme(), re.MULTILINE)
-            answer = _shell(curl.replace("http://127.0.0.1:8501", url), home)
+            (curl,) = re.findall(r"^.*\|\n  curl .*$", readme(), re.MULTILINE)
+            answer = shell(curl.replace("http://127.0.0.1:8501", url), home)
             # curl's own progress follows the answer.
             (prediction,) = json.JSONDecoder().raw_decode(answer)[0]["predictions"]
             assert prediction["neighbour_ids"][0] == identity
@@ -466,26 +281,26 @@ def test_serve_query_and_curl(home: pathlib.Path) -> None:
 
 def test_the_pages_about_asking(home: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a server that logs, started as the page about monitoring says."""
-    identity, _, image = _a_gallery_image(home)
+    identity, _, image = a_gallery_image(home)
     for name in ("ASKED.jpg", "PHOTO.jpg", "photo.jpg"):
         (home / name).write_bytes(image)
     command = documented("monitoring.md", "--request-log ").replace("/var/log/flowers", "ASKED")
-    with _served(home, f"{command} --port {{port}}") as url, served_docs.files(home) as web:
+    with served(home, f"{command} --port {{port}}") as url, served_docs.files(home) as web:
         command = documented("client.md", "https://").replace(
             "https://example.org/rose", f"{web}/photo"
         )
-        printed = _shell(f"{command} --url {url} --pictures never", home)
+        printed = shell(f"{command} --url {url} --pictures never", home)
         # The photo as a file and from the web; and 24 others.
         assert len(re.findall(rf"1\.000\d .*{re.escape(identity)}", printed)) >= 2
         assert printed.count("species ") >= 24
-        printed = _shell(f"{documented('client.md', 'cat ')} --url {url}", home)
+        printed = shell(f"{documented('client.md', 'cat ')} --url {url}", home)
         answer = json.loads(next(line for line in printed.splitlines() if line[0] == "{"))
         assert answer["neighbours"][0]["id"] == identity
-        _shell(f"{documented('client.md', '--html')} --url {url}", home)
+        shell(f"{documented('client.md', '--html')} --url {url}", home)
         assert (home / "found.html").read_text("utf-8").count("data:image/") > 24
         (code,) = blocks("client.md", "python")
         (home / "ask.py").write_text(code.replace("http://127.0.0.1:8501", url))
-        lines = _shell(".venv/bin/python ask.py", home).splitlines()
+        lines = shell(".venv/bin/python ask.py", home).splitlines()
         assert len(lines) == 5 and re.fullmatch(r".+ (1\.0|0\.99\d*) (True|False)", lines[0])
         (code,) = blocks("endpoints.md", "python")
         monkeypatch.chdir(home)
@@ -497,11 +312,11 @@ def test_the_pages_about_asking(home: pathlib.Path, monkeypatch: pytest.MonkeyPa
 def test_the_model_server_by_itself(home: pathlib.Path) -> None:
     from serving.client import SimilarityClient
 
-    printed = _shell(f".venv/bin/{documented('serve-in-production.md', '--print-command')}", home)
+    printed = shell(f".venv/bin/{documented('serve-in-production.md', '--print-command')}", home)
     assert "docker run" in printed and "tensorflow/serving" in printed
     command = documented("serving.md", "serving.model_server").replace("=8500", "=0")
     command = command.replace("=8501", "={port}")
-    with _served(home, command) as url, SimilarityClient(url) as client:
+    with served(home, command) as url, SimilarityClient(url) as client:
         client.wait_until_available(60)
         assert client.metadata().name == "flowers"
 
@@ -514,16 +329,16 @@ def test_page_client_and_query_agree(
     from serving.client import SimilarityClient
     from tests.serving.page.driving import answered, choose, wait_until
 
-    identity, class_name, image = _a_gallery_image(home)
+    identity, class_name, image = a_gallery_image(home)
     (home / "ASKED.jpg").write_bytes(image)
-    with _served(home) as url:
+    with served(home) as url:
         with SimilarityClient(url) as client:
             found = client.similar(image)
             assert (found[0].id, found[0].class_name) == (identity, class_name)
             thumbnails = client.thumbnails([neighbour.id for neighbour in found])
             version = client.metadata().version
         query = f".venv/bin/flowersim query ASKED.jpg --json --k {len(found)} --url {url}"
-        (line,) = [line for line in _shell(query, home).splitlines() if line.startswith("{")]
+        (line,) = [line for line in shell(query, home).splitlines() if line.startswith("{")]
         answer = json.loads(line)
         assert answer["neighbours"] == [dataclasses.asdict(neighbour) for neighbour in found]
         page = visit(url)
