@@ -5,51 +5,21 @@ The pipeline that trains and the one that only indexes have it in common.
 
 from __future__ import annotations
 
-import dataclasses
-import os
 from typing import Any
 
 from tfx import v1 as tfx
 
-from components.gallery_edit import ledger as gallery_ledger
 from components.gallery_edit.component import GalleryEdit
 from components.gallery_edit.edits import ADDED_SPLIT
 from components.image_embedder.component import ImageEmbedder
 from components.image_embedder.executor import EmbedderConfig
 from components.similarity_indexer.executor import IndexerConfig
 from pipeline.code_hash import code_hash
+from pipeline.places import LedgerPlace
 from pipeline.settings import GallerySettings
-from pipeline.workdir_layout import ledger_folder
 
 GALLERY_EDIT = "GalleryEdit"
 ADDED_EMBEDDER = "AddedEmbedder"
-
-
-@dataclasses.dataclass(frozen=True)
-class LedgerPlace:
-    """A ledger, and what it says now.
-
-    Attributes:
-        folder: Local path, or bucket URL.
-        digest: Of the ledger; part of the cache key.
-    """
-
-    folder: str
-    digest: str
-
-    def __bool__(self) -> bool:
-        """Whether it changes anything."""
-        return bool(self.digest)
-
-
-def ledger_in(workdir: str | os.PathLike[str]) -> LedgerPlace:
-    """Returns the ledger of a workdir, which may say nothing.
-
-    Raises:
-        GalleryError: It cannot be read.
-    """
-    folder = str(ledger_folder(workdir))
-    return LedgerPlace(folder, gallery_ledger.read(folder).digest)
 
 
 def indexer_config(gallery: GallerySettings) -> IndexerConfig:

@@ -21,7 +21,8 @@ from components.serving_check.config import ServingCheckConfig
 from components.similarity_indexer.component import SimilarityIndexer
 from components.similarity_indexer.executor import IndexerConfig
 from pipeline.code_hash import code_hash
-from pipeline.gallery_nodes import LedgerPlace, gallery_edit_nodes
+from pipeline.gallery_nodes import gallery_edit_nodes
+from pipeline.places import LedgerPlace
 from pipeline.serving_check_node import serving_check
 
 SUFFIX = "-index"

@@ -153,9 +153,10 @@ class Workplace:
         images: int = 0,
     ) -> Indexed:
         from components.pusher.versions import newest_digest
-        from pipeline.gallery_nodes import ADDED_EMBEDDER, ledger_in
+        from pipeline.gallery_nodes import ADDED_EMBEDDER
         from pipeline.index_pipeline import SUFFIX, IndexPlaces, create_index_pipeline
         from pipeline.lineage import latest_run
+        from pipeline.places import ledger_in
 
         run = run or RunSettings()
         name = f"{self.served.pipeline_name}{SUFFIX}"
@@ -197,7 +198,8 @@ class Workplace:
         """Brings in the data as a run does: the URI of the examples, and images by split."""
         from pipeline.lineage import latest_run
         from pipeline.partial_run import select
-        from pipeline.pipeline import create_pipeline, places_in
+        from pipeline.pipeline import create_pipeline
+        from pipeline.places import places_in
         from pipeline.prepare import prepare
 
         with self.console.status("preparing the data"):

@@ -123,7 +123,8 @@ def _run(
 
         from pipeline.lineage import artifact_folders, latest_run
         from pipeline.partial_run import select
-        from pipeline.pipeline import create_pipeline, places_in
+        from pipeline.pipeline import create_pipeline
+        from pipeline.places import places_in
         from pipeline.progress import ProgressHandler
         from pipeline.report_context import environment
         from pipeline.saved_settings import save_settings

@@ -6,8 +6,6 @@ is the business of `prepare.py`; how the DAG is executed, of the runners.
 
 from __future__ import annotations
 
-import dataclasses
-import os
 from collections.abc import Sequence
 
 from tfx import v1 as tfx
@@ -24,12 +22,8 @@ from components.tfds_example_gen.component import TfdsExampleGen
 from components.tfds_example_gen.config import IngestionConfig
 from pipeline.code_hash import code_hash
 from pipeline.evaluation_nodes import evaluation_nodes
-from pipeline.gallery_nodes import (
-    LedgerPlace,
-    gallery_edit_nodes,
-    indexer_config,
-    ledger_in,
-)
+from pipeline.gallery_nodes import gallery_edit_nodes, indexer_config
+from pipeline.places import Places
 from pipeline.prepare import SPLITS
 from pipeline.report_node import report_node
 from pipeline.serving_check_node import check_config, serving_check
@@ -37,32 +31,6 @@ from pipeline.settings import Settings
 
 PREPROCESSING = "trainer_module.preprocessing"
 TRAINER = "trainer_module.trainer"
-
-
-@dataclasses.dataclass(frozen=True)
-class Places:
-    """Where a pipeline reads and writes; local paths or bucket URLs.
-
-    Attributes:
-        dataset: The prepared TFDS folder.
-        schema: The curated schema file.
-        pipeline_root: Artifacts of all runs.
-        checkpoints: State of interrupted trainings.
-        serving: Folder of the served model's versions.
-        served: What is served now, see `AtomicPusher`.
-        ledger: What was changed in the gallery by hand; None if nothing was.
-        baseline: File that remembers the model last blessed, for orchestrators without resolvers;
-            None where ML Metadata knows it.
-    """
-
-    dataset: str
-    schema: str
-    pipeline_root: str
-    checkpoints: str
-    serving: str
-    served: str = ""
-    ledger: LedgerPlace | None = None
-    baseline: str | None = None
 
 
 def create_pipeline(
@@ -227,20 +195,4 @@ def create_pipeline(
         enable_cache=settings.run.cache,
         metadata_connection_config=metadata_connection_config,
         beam_pipeline_args=list(beam_args),
-    )
-
-
-def places_in(workdir: str, model_name: str, *, dataset: str, schema: str) -> Places:
-    """Returns the places of runs whose results all lie below one folder."""
-    from components.pusher.versions import newest_digest
-
-    serving = os.path.join(workdir, "serving", model_name)
-    return Places(
-        dataset=dataset,
-        schema=schema,
-        pipeline_root=os.path.join(workdir, "pipeline_root"),
-        checkpoints=os.path.join(workdir, "checkpoints"),
-        serving=serving,
-        served=newest_digest(serving),
-        ledger=ledger_in(workdir) or None,
     )

@@ -1,7 +1,6 @@
 """Where in a workdir the served model is, and what was changed in its gallery by hand.
 
-For commands that begin with a workdir and nothing else. Where a run writes its artifacts is in
-`pipeline.places_in`.
+For commands that begin with a workdir and nothing else. Where a run writes is in `places.py`.
 """
 
 from __future__ import annotations

@@ -260,7 +260,8 @@ def test_the_orchestrator_gets_the_whole_pipeline(
     from pipeline.component_ids import COMPONENT_IDS
     from pipeline.local_runner import local_beam_args
     from pipeline.metadata_store import connection_config
-    from pipeline.pipeline import create_pipeline, places_in
+    from pipeline.pipeline import create_pipeline
+    from pipeline.places import places_in
     from pipeline.prepare import prepare
 
     splits = {

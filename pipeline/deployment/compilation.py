@@ -21,7 +21,8 @@ from pipeline.deployment.dataflow import dataflow_args
 from pipeline.deployment.machines import resource_spec
 from pipeline.deployment.staging import StagedData
 from pipeline.local_runner import local_beam_args
-from pipeline.pipeline import Places, create_pipeline
+from pipeline.pipeline import create_pipeline
+from pipeline.places import Places
 from pipeline.settings import Settings
 from pipeline.settings_loader import SettingsError
 

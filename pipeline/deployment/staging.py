@@ -15,7 +15,7 @@ from absl import logging
 
 from components.gallery_edit.ledger import read as read_ledger
 from pipeline.deployment import places as layout
-from pipeline.gallery_nodes import LedgerPlace
+from pipeline.places import LedgerPlace
 from pipeline.prepare import PreparedData, prepare
 from pipeline.settings import Settings
 from pipeline.workdir_layout import ledger_folder

@@ -21,7 +21,8 @@ def test_the_indexer_is_told(
     overrides: list[str], search: str, probes: int, tmp_path: pathlib.Path
 ) -> None:
     from components.similarity_indexer.executor import IndexerConfig
-    from pipeline.pipeline import create_pipeline, places_in
+    from pipeline.pipeline import create_pipeline
+    from pipeline.places import places_in
 
     places = places_in(str(tmp_path), "flowers", dataset="data", schema="schema.pbtxt")
     dag = create_pipeline(load_settings("demo", overrides), places)

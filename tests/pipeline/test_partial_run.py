@@ -11,7 +11,8 @@ from components.gallery_edit import ledger
 from components.gallery_edit.ledger import Ledger
 from pipeline.component_ids import COMPONENT_IDS
 from pipeline.partial_run import select
-from pipeline.pipeline import create_pipeline, places_in
+from pipeline.pipeline import create_pipeline
+from pipeline.places import places_in
 from pipeline.settings import Settings
 
 EDITED = {"GalleryEdit", "AddedEmbedder"}

@@ -95,7 +95,8 @@ def pipeline_of(monkeypatch: pytest.MonkeyPatch) -> Any:
     import importlib.metadata
 
     from pipeline import code_hash
-    from pipeline.pipeline import Places, create_pipeline
+    from pipeline.pipeline import create_pipeline
+    from pipeline.places import Places
 
     # The digest of the code is the same, whatever the settings: need not be made.
     monkeypatch.setattr(code_hash, "closure", lambda *_: {})

@@ -21,7 +21,7 @@ from pipeline.deployment import spec_edits
 from pipeline.deployment.compilation import PARAMETERS, compile_pipeline
 from pipeline.deployment.output import as_text
 from pipeline.deployment.staging import StagedData
-from pipeline.gallery_nodes import LedgerPlace
+from pipeline.places import LedgerPlace
 from pipeline.settings_loader import SettingsError, load_settings
 
 GOLDEN = pathlib.Path(__file__).with_name("golden")

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from pipeline.commands.index_command import DEFAULT_WORKDIR
-from pipeline.pipeline import places_in
+from pipeline.places import places_in
 from pipeline.settings import Settings
 from serving import batching_parameters, docker_backend, monitoring_config
 from serving.model_server import serving_apis
