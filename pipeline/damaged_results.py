@@ -6,9 +6,10 @@ read is read once more here, after the failure, so that undamaged results cost n
 
 from __future__ import annotations
 
+import logging
 import pathlib
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 # Of errors that have crossed Beam, nothing but the text is left.
 _WORDS = (
@@ -25,22 +26,28 @@ class DamagedResultError(ValueError):
     """A result of an earlier component that cannot be read; the message names the file."""
 
 
-def blame(error: Exception, folders: Iterable[str]) -> Exception:
+def blame(error: Exception, folders: Callable[[], Iterable[str]], remedy: str) -> Exception:
     """Returns an error that names the damaged file, if there is one, or else the error given.
 
     Args:
         error: What a component has raised.
-        folders: The artifacts of the run so far; local paths.
+        folders: Looks up the artifacts of the run so far; local paths.
+        remedy: What makes anew what is gone, for instance "the same command".
     """
     if not _is_of_damage(error):
         return error
-    for folder in sorted(set(folders)):
+    try:
+        found = sorted(set(folders()))
+    except Exception:  # ML Metadata's errors have no class in common.
+        logging.getLogger(__name__).exception("what the component has read cannot be looked up")
+        return error
+    for folder in found:
         for path in sorted(pathlib.Path(folder).rglob("*.gz")):
             if reason := _damage(path):
                 named = DamagedResultError(
                     f"{path}, the result of an earlier component, is damaged or cut short "
                     f"({reason}). Put a copy of the file back, or move the folder {folder} away: "
-                    "the same command then makes it anew, and all that depends on it"
+                    f"{remedy} then makes it anew, and all that depends on it"
                 )
                 named.__cause__ = error
                 return named
@@ -48,10 +55,15 @@ def blame(error: Exception, folders: Iterable[str]) -> Exception:
 
 
 def _is_of_damage(error: BaseException) -> bool:
-    text = str(error).lower()
-    if isinstance(error, EOFError | zlib.error) or any(word in text for word in _WORDS):
-        return True
-    return error.__cause__ is not None and _is_of_damage(error.__cause__)
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        text = str(cause).lower()
+        if isinstance(cause, EOFError | zlib.error) or any(word in text for word in _WORDS):
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def _damage(path: pathlib.Path) -> str | None:
@@ -64,4 +76,6 @@ def _damage(path: pathlib.Path) -> str | None:
     except tf.errors.DataLossError as error:
         message = error.message.splitlines()[0]
         return message.partition("}} ")[2] or message
+    except tf.errors.OpError:
+        return None  # It cannot be read for another reason.
     return None

@@ -20,6 +20,8 @@ _WORDS = (
     "database or disk is full",
 )
 _MEGABYTE = 1e6
+# Characters. TensorFlow's messages may hold a whole graph.
+_LONGEST = 300
 
 
 class DiskFullError(OSError):
@@ -45,13 +47,31 @@ def free_space(*places: str | os.PathLike[str]) -> str:
     """Says how much is free where runs write, now.
 
     Args:
-        places: Existing folders, of which one is named for each disk. The folder for temporary
+        places: Folders, of which one is named for each disk; of one that is not there yet, the
+            folder that it would be made in. Nothing is said of buckets. The folder for temporary
             files, into which libraries write too, is named as well if it is on a disk of its own.
     """
+    # Not gettempdir(): it tries to write, and raises where it cannot.
+    temporary = tempfile.tempdir or os.environ.get("TMPDIR") or "/tmp"
     by_disk: dict[int, str] = {}
-    for place in [*(os.fspath(place) for place in places), tempfile.gettempdir()]:
-        by_disk.setdefault(os.stat(place).st_dev, place)
+    local = [name for name in (os.fspath(place) for place in places) if "://" not in name]
+    for place in map(_existing, [*local, temporary]):
+        with contextlib.suppress(OSError):
+            by_disk.setdefault(os.stat(place).st_dev, place)
     return "; ".join(map(_free, by_disk.values()))
+
+
+def what_happened(error: BaseException) -> str:
+    """Says in a line what an error of a full disk says itself, which may be the file's name."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _existing(place: str) -> str:
+    folder = os.path.abspath(os.path.expanduser(place))
+    while not os.path.exists(folder) and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+    return folder
 
 
 def _free(place: str) -> str:
@@ -87,5 +107,5 @@ def full_disk_told(
             raise
         raise DiskFullError(
             f"no space is left for what has to be written: {free_space(*places)}; make space, and "
-            "run the same command again"
+            f"run the same command again ({what_happened(error)})"
         ) from error

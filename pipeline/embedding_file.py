@@ -20,7 +20,7 @@ _RECORD_SUFFIXES = tuple(
 _ARRAYS = ("embeddings", "labels", "ids")
 # What zipfile and NumPy raise for files that are damaged, encrypted or packed in other ways.
 _DAMAGE = (
-    *(OSError, EOFError, ValueError, KeyError, RuntimeError, NotImplementedError),
+    *(EOFError, ValueError, KeyError, RuntimeError, NotImplementedError),
     *(zipfile.BadZipFile, zlib.error),
 )
 
@@ -64,6 +64,8 @@ def _read_archive(path: pathlib.Path) -> Embeddings:
         raise EmbeddingFileError(f"{path} is not there") from None
     except MemoryError as error:
         raise EmbeddingFileError(f"{path}: {error}") from error
+    except OSError as error:
+        raise EmbeddingFileError(f"{path} cannot be read: {error.strerror or error}") from error
     # NumPy takes whatever it does not know for a pickle, and says so.
     except _DAMAGE as error:
         raise EmbeddingFileError(f"{path} is no .npz archive of numbers and strings") from error

@@ -21,8 +21,8 @@ from components.gallery_edit.ledger import GalleryError, Ledger
 from pipeline.damaged_results import blame
 from pipeline.disk_space import full_disk_told
 from pipeline.local_runner import local_beam_args
-from pipeline.metadata_store import connection_config, is_empty, open_store
-from pipeline.orphaned_results import refuse_orphans
+from pipeline.metadata_store import connection_config, is_empty
+from pipeline.orphaned_results import open_store_of
 from pipeline.run_failure import RunFailedError, explain
 from pipeline.run_log import run_log
 from pipeline.saved_settings import saved_metadata
@@ -251,8 +251,12 @@ class Workplace:
                 tfx.orchestration.LocalDagRunner().run(dag, options)
             except Exception as failure:
                 component = progress.running.id if progress.running else "the pipeline"
-                run = latest_run(self.store, dag.pipeline_info.pipeline_name)
-                cause = blame(failure, artifact_folders(run))
+                name = dag.pipeline_info.pipeline_name
+                cause = blame(
+                    failure,
+                    lambda: artifact_folders(latest_run(self.store, name)),
+                    "flowersim index rebuild",
+                )
                 raise RunFailedError(
                     explain(component, cause, self.log, self.root, cached=dag.enable_cache)
                 ) from cause
@@ -292,8 +296,7 @@ def workplace(
         if is_empty(root, url):
             raise FileNotFoundError(f"{root / 'metadata.sqlite'} is gone, and with it what was run")
         metadata = connection_config(root, url)
-        store = open_store(metadata)
-        refuse_orphans(store, root / "pipeline_root")
+        store = open_store_of(root / "pipeline_root", metadata)
         served = trace(store, str(serving))
         yield Workplace(root, serving, served, console, log, metadata, store)
         # Graphs are full of cycles, and TensorFlow complains of those freed at the very end.

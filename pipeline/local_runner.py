@@ -15,8 +15,9 @@ from typing import Any
 
 from pipeline.damaged_results import blame
 from pipeline.disk_space import full_disk_told
-from pipeline.metadata_store import connection_config, is_empty, open_store
-from pipeline.orphaned_results import refuse_orphans
+from pipeline.metadata_store import connection_config, is_empty
+from pipeline.orphaned_results import open_store_of
+from pipeline.prepare import data_place, prepare
 from pipeline.run_failure import RunFailedError, explain, in_a_line, on_record
 from pipeline.run_folder import RunFolder
 from pipeline.run_log import run_log
@@ -80,9 +81,8 @@ def run(
     started = time.monotonic()
     folder = RunFolder.begin(root)
     log = root / "logs" / f"run-{folder.name}.log"
-    places = [root, *filter(os.path.isdir, [settings.data.data_dir or root])]
     with (
-        full_disk_told(*places, but=RunFailedError),
+        full_disk_told(root, data_place(settings.data, root), but=RunFailedError),
         locked(root),
         run_log(log, verbose=verbose) as console,
     ):
@@ -101,8 +101,6 @@ def _run(
     console: Any,
     log: pathlib.Path,
 ) -> RunResult:
-    from pipeline.prepare import prepare
-
     root = folder.workdir
     if part[0] and is_empty(root, settings.run.metadata):
         raise SettingsError(
@@ -131,8 +129,7 @@ def _run(
         from pipeline.summary import build_summary, print_summary
 
     metadata = connection_config(root, settings.run.metadata)
-    store = open_store(metadata)
-    refuse_orphans(store, root / "pipeline_root")
+    store = open_store_of(root / "pipeline_root", metadata)
     places = places_in(
         str(root), settings.serving.model_name, dataset=data.folder, schema=data.schema_path
     )
@@ -155,7 +152,11 @@ def _run(
         raise
     except Exception as failure:
         component = progress.running.id if progress.running else "the pipeline"
-        cause = blame(failure, artifact_folders(latest_run(store, settings.run.pipeline_name)))
+        cause = blame(
+            failure,
+            lambda: artifact_folders(latest_run(store, settings.run.pipeline_name)),
+            "the same command" + (" without --from" if part[0] else ""),
+        )
         error = in_a_line(component, cause, root)
         raise RunFailedError(explain(component, cause, log, root, first=part[0])) from cause
     finally:
@@ -186,7 +187,7 @@ def _run(
     if summary["pushed_model"]:
         save_settings(root, settings)
     print_summary(summary, console)
-    console.print(f"summary  {path}", soft_wrap=True)
+    console.print(f"summary  {path}", soft_wrap=True, markup=False)
     return RunResult(summary, path, data.folder, log)
 
 

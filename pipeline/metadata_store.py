@@ -76,6 +76,13 @@ def connection_config(workdir: str | os.PathLike[str], url: str | None) -> Any:
     return config
 
 
+def store_name(config: Any) -> str:
+    """Returns how a person knows a store: its file, or `HOST:PORT/DATABASE`."""
+    if config.WhichOneof("config") == "sqlite":
+        return config.sqlite.filename_uri
+    return f"{config.mysql.host}:{config.mysql.port}/{config.mysql.database}"
+
+
 def open_store(config: Any) -> Any:
     """Opens a store.
 
@@ -87,7 +94,7 @@ def open_store(config: Any) -> Any:
 
     Raises:
         SettingsError: The database cannot be reached, or refuses the user.
-        MetadataStoreError: The file is damaged, or of another version of ML Metadata.
+        MetadataStoreError: The file is damaged, of another version of ML Metadata, or locked.
     """
     import ml_metadata as mlmd
 
@@ -104,10 +111,9 @@ def open_store(config: Any) -> Any:
                 f"{config.sqlite.filename_uri}, which remembers what was run, cannot be used: "
                 f"{_line(error)}. Use the version that has written it, or {WITHOUT}"
             ) from error
-        server = config.mysql
         raise SettingsError(
-            f"run.metadata: no ML Metadata store at {server.host}:{server.port}/{server.database} "
-            f"for the user {server.user} (password from {PASSWORD_VARIABLE}): {error}"
+            f"run.metadata: no ML Metadata store at {store_name(config)} for the user "
+            f"{config.mysql.user} (password from {PASSWORD_VARIABLE}): {error}"
         ) from error
 
 
@@ -123,8 +129,13 @@ def _check_file(path: str) -> None:
     try:
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as database:
             ((found,),) = database.execute("PRAGMA quick_check(1)").fetchall()
-    except sqlite3.OperationalError:
-        return  # Locked, or cannot be opened: ML Metadata says so.
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            return  # It cannot be opened: ML Metadata says so.
+        raise MetadataStoreError(
+            f"{path}, which remembers what was run, is in use by another program: close that, and "
+            "run the same command again"
+        ) from error
     except sqlite3.DatabaseError as error:
         found = str(error)
     if found != "ok":

@@ -80,7 +80,7 @@ def _layout(folder: pathlib.Path) -> Layout:
 def _split(folder: pathlib.Path, split: str) -> PhotoSource:
     import tensorflow_datasets as tfds
 
-    from components.tfds_example_gen.images import ReadShard
+    from components.tfds_example_gen.images import ReadShard, StoredImageError
 
     layout = _layout(folder)
     if split not in layout.splits:
@@ -91,8 +91,11 @@ def _split(folder: pathlib.Path, split: str) -> PhotoSource:
     def read() -> Iterator[LabelledPhoto]:
         shard = ReadShard(layout, str(folder), split)
         for file_name in layout.splits[split]:
-            for image in shard.process(file_name):
-                yield LabelledPhoto(image.identity, image.class_name, image.content)
+            try:
+                for image in shard.process(file_name):
+                    yield LabelledPhoto(image.identity, image.class_name, image.content)
+            except StoredImageError as error:
+                raise EmbeddingFileError(str(error)) from error
 
     count = tfds.builder_from_directory(folder).info.splits[split].num_examples
     return PhotoSource(count, read)

@@ -36,6 +36,15 @@ class PreparedData:
     schema_path: str
 
 
+def data_place(data: DataSettings, workdir: str | os.PathLike[str]) -> str:
+    """Returns the folder, or bucket URL, in which `prepare` makes or downloads a dataset."""
+    if data.data_dir:
+        return data.data_dir
+    if data.folder is None and data.dataset != "synthetic_flowers":
+        return os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
+    return str(pathlib.Path(workdir) / "data")
+
+
 def prepare(data: DataSettings, workdir: str | os.PathLike[str]) -> PreparedData:
     """Materialises the dataset, unless it is there already.
 

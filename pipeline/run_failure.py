@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from pipeline.disk_space import free_space, is_full
+from pipeline.disk_space import free_space, is_full, what_happened
 from pipeline.run_folder import RunFolder
 
 # TensorFlow's messages may hold a whole graph.
@@ -66,7 +66,8 @@ def in_a_line(component: str, cause: Exception, workdir: pathlib.Path) -> str:
 
 def _reason(cause: Exception, workdir: pathlib.Path) -> str:
     if is_full(cause):
-        return f"no space is left for what it writes: {free_space(workdir)}; make space"
+        free = free_space(workdir)
+        return f"no space is left for what it writes: {free}; make space ({what_happened(cause)})"
     return str(cause).strip() or type(cause).__name__
 
 
@@ -89,8 +90,14 @@ def on_record(status: str, folder: RunFolder, console: Console) -> Iterator[None
         if status == "succeeded":
             raise
         logging.getLogger(__name__).exception("the run could not be put on record")
+        written = (folder.path / "summary.json").exists()
         console.print(
-            f"no summary of this run could be written in {folder.path} ({_line(error)}); "
+            (
+                f"the summary of this run in {folder.path} is not complete"
+                if written
+                else f"no summary of this run could be written in {folder.path}"
+            )
+            + f" ({_line(error)}); "
             f"{folder.workdir / 'summary.json'}, if there is one, is that of an earlier run",
             soft_wrap=True,
             markup=False,

@@ -38,7 +38,7 @@ def ask_about_a_test_image(
         rest_api_port=0,
     )
     with running_server(options) as url, SimilarityClient(url, model_name=model_name) as client:
-        console.print(f"\nPOST {url}/v1/models/{model_name}:predict", soft_wrap=True)
+        console.print(f"\nPOST {url}/v1/models/{model_name}:predict", soft_wrap=True, markup=False)
         neighbours = client.similar(image, k=K)
         print_neighbours(f"test image {identity} ({class_name})", neighbours, console)
 

@@ -56,4 +56,5 @@ def terminal(**options: Any) -> Console:
         def render_str(self, text: str, **how: Any) -> Text:
             return super().render_str(printable(text), **how)
 
-    return Terminal(highlight=False, **options)
+    # Of `:rose:` rich would make a picture.
+    return Terminal(highlight=False, emoji=False, **options)

@@ -9,8 +9,10 @@ import os
 import pathlib
 import tempfile
 
-# What runs write below a workdir.
-_FOLDERS = ("checkpoints", "data", "logs", "pipeline_root", "runs", "schema", "serving")
+# What runs, and changes of the gallery, write below a workdir.
+_FOLDERS = (
+    *("checkpoints", "data", "gallery", "logs", "pipeline_root", "runs", "schema", "serving"),
+)
 _FILES = ("metadata.sqlite", "summary.json")
 
 

@@ -49,6 +49,7 @@ Load = Callable[[str, int, str], Servable]
 
 # How often it is looked whether the HTTP server was told to stop, in seconds.
 _STOP_POLL = 0.1
+_ENDLESS_SECONDS = 7 * 24 * 3600.0
 
 
 @dataclasses.dataclass
@@ -115,7 +116,8 @@ class Server:
         self.grpc_started = True
         while not self.http.should_exit:
             await asyncio.sleep(_STOP_POLL)
-        await server.stop(self.grace_seconds)
+        # None would mean at once to gRPC.
+        await server.stop(_ENDLESS_SECONDS if self.grace_seconds is None else self.grace_seconds)
 
     def _grpc_server(self, address: str) -> Any:
         import grpc

@@ -6,15 +6,16 @@ where it is needed. No library is imported here: a client without TensorFlow use
 
 from __future__ import annotations
 
-import contextlib
 import importlib.abc
 import importlib.machinery
+import importlib.metadata
 import importlib.util
-import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import ModuleType
-from typing import Any, TextIO
+from typing import Any
+
+from serving.standard_error import silenced
 
 
 def message_class(descriptor: Any, pool: Any) -> Any:
@@ -38,51 +39,45 @@ def import_tensorflow_quietly() -> None:
     """Makes this process's import of TensorFlow, whoever it is that imports it, print nothing.
 
     TensorFlow 2.21, of TFX 1.21, writes notices of its kernels to file descriptor 2 while it is
-    imported, whatever TF_CPP_MIN_LOG_LEVEL says; 2.16 writes nothing. What other threads write to
-    the descriptor in these seconds is lost too, so logs that matter go to `own_stderr`.
+    imported, whatever TF_CPP_MIN_LOG_LEVEL says. 2.16, of TFX 1.16, writes nothing, and is left
+    alone. What other threads write to the descriptor in these seconds is lost too, so logs that
+    matter go to `own_stderr`; and so is what TensorFlow says if it ends the process.
     """
-    if "tensorflow" not in sys.modules:
+    if "tensorflow" not in sys.modules and not _tensorflow_version().startswith("2.16."):
         sys.meta_path.insert(0, _QuietFinder())
 
 
+def _tensorflow_version() -> str:
+    try:
+        return importlib.metadata.version("tensorflow")
+    except importlib.metadata.PackageNotFoundError:  # it may be installed under another name
+        return ""
+
+
 class _QuietFinder(importlib.abc.MetaPathFinder):
-    """Finds TensorFlow, once, for a loader that silences the descriptor."""
+    """Finds TensorFlow for a loader that silences the descriptor; gone once it is loaded."""
+
+    def __init__(self) -> None:
+        self._is_asking = False
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """Finds nothing but TensorFlow."""
-        if name != "tensorflow":
+        if name != "tensorflow" or self._is_asking:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
+        self._is_asking = True
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self._is_asking = False
         if spec and spec.loader:
             load = spec.loader.exec_module
 
             def quietly(module: ModuleType) -> None:
-                with _silenced():
+                sys.meta_path.remove(self)
+                with silenced():
                     load(module)
 
             spec.loader.exec_module = quietly  # type: ignore[method-assign]
         return spec
-
-
-@contextlib.contextmanager
-def _silenced() -> Iterator[None]:
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def own_stderr() -> TextIO:
-    """Returns a stream to where stderr goes now, also while the descriptor is silenced."""
-    try:
-        descriptor = os.dup(sys.stderr.fileno())
-    except (AttributeError, OSError, ValueError):  # stderr is no file, as under a test runner
-        return sys.stderr
-    return os.fdopen(descriptor, "w", buffering=1, errors="backslashreplace")

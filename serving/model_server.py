@@ -19,8 +19,9 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from serving.library_lines import import_tensorflow_quietly, own_stderr
+from serving.library_lines import import_tensorflow_quietly
 from serving.options import ServerOptions, parse_flags
+from serving.standard_error import own_stderr
 
 if TYPE_CHECKING:
     from serving.servable import Servable

@@ -197,9 +197,10 @@ def _view(name: str, tensor: _Tensor, values: np.ndarray) -> np.ndarray:
 
     Files hold convolutions in either memory format, so strides need not descend.
     """
-    sizes, strides = tensor.shape, tensor.strides
+    sizes, strides, name = tensor.shape, tensor.strides, name[:_SHOWN]
+    shapes = f"shape {_shown(sizes)} and strides {_shown(strides)}"
     if len(sizes) != len(strides) or min((*sizes, *strides, tensor.offset), default=0) < 0:
-        raise StateDictError(f"{name} has shape {sizes} and strides {strides}")
+        raise StateDictError(f"{name} has {shapes}")
     elements = math.prod(sizes)
     if elements > len(values):  # with a stride of 0, a few numbers could fill any memory
         raise StateDictError(f"{name} has more elements than its storage")
@@ -212,7 +213,9 @@ def _view(name: str, tensor: _Tensor, values: np.ndarray) -> np.ndarray:
             values[tensor.offset :], sizes, steps, writeable=False
         )
     except (ValueError, OverflowError) as error:  # beyond what an array can have
-        raise StateDictError(f"{name} has shape {sizes} and strides {strides}") from error
+        raise StateDictError(
+            f"{name} has shape {_shown(sizes)} and strides {_shown(strides)}"
+        ) from error
 
 
 def read_state_dict(data: bytes) -> dict[str, np.ndarray]:

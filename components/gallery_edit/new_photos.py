@@ -9,6 +9,7 @@ import pathlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from components.example_schema.names import has_control_characters
 from components.gallery_edit.ledger import GalleryError
 from components.photo_folder.scan import (
     IMAGE_SUFFIXES,
@@ -48,10 +49,14 @@ def find_photos(
         class.
 
     Raises:
-        GalleryError: Nothing there, a photo whose class nobody says, or two photos with one id.
+        GalleryError: Nothing there, a photo whose class nobody says, two photos with one id, or a
+            name with control characters.
     """
     if class_name is not None and not class_name.strip():
         raise GalleryError("--class needs a name that is not empty")
+    for option, name in (("--class", class_name or ""), ("--prefix", prefix)):
+        if has_control_characters(name):
+            raise GalleryError(f"{option} {name!r} has control characters")
     found: dict[str, NewPhoto] = {}
     for path in paths:
         for photo in _of(path.expanduser(), class_name):
@@ -100,7 +105,7 @@ def _single(path: pathlib.Path, class_name: str | None) -> NewPhoto:
             "the model was not trained on"
         )
     try:
-        check_name(path)
+        check_name(path, pathlib.PurePath(path.name))
     except PhotoFolderError as error:
         raise GalleryError(str(error)) from error
     return NewPhoto(path.resolve(), f"{class_name}/{path.name}", class_name)

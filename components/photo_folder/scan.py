@@ -102,14 +102,14 @@ def list_photos(folder: str | os.PathLike[str]) -> tuple[list[Photo], list[str]]
             path = pathlib.Path(directory) / file
             if file.startswith(".") or path.suffix.lower() not in IMAGE_SUFFIXES:
                 continue
-            check_name(path)
+            relative = path.relative_to(root)
+            check_name(path, relative)
             if not path.is_file():
                 # Reading a pipe would never end, nor would a device of zeros.
                 raise PhotoFolderError(
                     f"{path} is no file but a link that leads nowhere, a pipe or a device: "
                     "remove it"
                 )
-            relative = path.relative_to(root)
             split = SPLIT_NAMES[relative.parts[0].lower()] if has_splits else None
             inner = relative.parts[1:] if has_splits else relative.parts
             if len(inner) < 2:
@@ -119,14 +119,18 @@ def list_photos(folder: str | os.PathLike[str]) -> tuple[list[Photo], list[str]]
     return sorted(photos, key=lambda photo: photo.relative), loose
 
 
-def check_name(path: pathlib.Path) -> None:
+def check_name(path: pathlib.Path, relative: pathlib.PurePath) -> None:
     """Refuses names that could be neither a class name nor an id.
 
     Those are in another encoding, or have control characters, such as the end of a line.
+
+    Args:
+        path: Of a photo.
+        relative: The part of it of which an id is made.
     """
     try:
         str(path).encode("utf-8")
     except UnicodeEncodeError:
         raise PhotoFolderError(f"the name {os.fsencode(path)!r} is not UTF-8: rename it") from None
-    if has_control_characters(str(path)):
+    if has_control_characters(str(relative)):
         raise PhotoFolderError(f"the name {str(path)!r} has control characters: rename it")

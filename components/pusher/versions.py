@@ -6,6 +6,7 @@ process that writes it dies, and the same model must not appear as two versions 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -120,11 +121,13 @@ def publish_as(source: str, base: str, digest: str, note: hold.Rollback | None =
         partial = os.path.join(base, f"{_PARTIAL}{uuid.uuid4().hex}")
         try:
             _copy(source, partial, digest, note)
+            fileio.rename(partial, target)
         except Exception:
-            # On a disk that is full, what was copied has taken the rest of it.
-            _remove_leftovers(base)
+            # On a disk that is full, what was copied has taken the rest of it. Where it cannot be
+            # removed, the next push does so.
+            with contextlib.suppress(Exception):
+                _remove_leftovers(base)
             raise
-        fileio.rename(partial, target)
     return Published(target, version, is_new=True)
 
 

@@ -19,7 +19,8 @@ class Report:
         reason: Why the model must not be pushed; empty if it may.
         photos: How many it was asked about.
         gallery_photos: How many of these it had to find.
-        load_seconds: From the server's start until it answered.
+        load_seconds: From the server's start until it answered; meanwhile the model computes its
+            first answers in this process too, on the same processors.
         latency: Of `similar` for one photo.
         peak_memory_mb: Of the server's process, in 10⁶ bytes.
     """

@@ -17,6 +17,10 @@ from components.example_schema.names import has_control_characters
 from components.tfds_example_gen.layout import Layout
 
 
+class StoredImageError(ValueError):
+    """A prepared dataset holds what it cannot hold; the message names the image or the file."""
+
+
 class Image(NamedTuple):
     """One image of the dataset.
 
@@ -66,8 +70,8 @@ class ReadShard(beam.DoFn):
         """Yields every image of `file_name`.
 
         Raises:
-            ValueError: A label that the dataset has no class for, an id with control characters, or
-                a file that is damaged or cut short.
+            StoredImageError: A label that the dataset has no class for, an id with control
+                characters, or a file that is damaged or cut short.
         """
         layout = self._layout
         for index, record in enumerate(self._records(file_name)):
@@ -78,11 +82,11 @@ class ReadShard(beam.DoFn):
             else:
                 identity = stored[layout.identity].bytes_list.value[0].decode()
             if has_control_characters(identity):
-                raise ValueError(
+                raise StoredImageError(
                     f"image {identity!r} of split {self._split} has control characters in its id"
                 )
             if not 0 <= label < len(layout.class_names):
-                raise ValueError(
+                raise StoredImageError(
                     f"image {identity!r} of split {self._split} has label {label}; "
                     f"the dataset has classes 0 to {len(layout.class_names) - 1}"
                 )
@@ -107,7 +111,7 @@ class ReadShard(beam.DoFn):
             reason = f" ({error.message.splitlines()[0]})"
         if reason or count != (count if expected is None else expected):
             of = "" if expected is None else f" of {expected}"
-            raise ValueError(
+            raise StoredImageError(
                 f"{path} is damaged or cut short: {count}{of} images could be read{reason}; put a "
                 f"copy of the file back, or move {self._folder} away, so that the dataset is "
                 "prepared anew"

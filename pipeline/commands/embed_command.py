@@ -92,6 +92,12 @@ def _embed(options: argparse.Namespace) -> int:
     return 0
 
 
+# Beam's runners that run in this process.
+_RUNNERS_HERE = (
+    *("FnApiRunner", "DirectRunner", "BundleBasedDirectRunner", "SwitchingDirectRunner"),
+)
+
+
 def _beam_args(given: list[str]) -> list[str]:
     """Beam's arguments. Here, Beam would pass over what it does not know, a typing error included.
 
@@ -106,7 +112,8 @@ def _beam_args(given: list[str]) -> list[str]:
     from pipeline.embedding_file import EmbeddingFileError
 
     arguments = [f"--{option.lstrip('-')}" for option in given]
-    if any(argument.startswith("--runner=") for argument in arguments):
+    runners = [name.partition("=")[2] for name in arguments if name.startswith("--runner=")]
+    if runners and runners[-1].rpartition(".")[2] not in _RUNNERS_HERE:
         # Of another runner's options some are known where it runs only.
         return arguments
     told = io.StringIO()
@@ -120,4 +127,4 @@ def _beam_args(given: list[str]) -> list[str]:
         raise EmbeddingFileError(f"--beam: {reason}") from None
     if unknown:
         raise EmbeddingFileError(f"--beam: Beam has no option {', '.join(sorted(unknown))}")
-    return [*arguments, "--runner=FnApiRunner"]
+    return arguments if runners else [*arguments, "--runner=FnApiRunner"]

@@ -27,7 +27,7 @@ def add_parser(commands: Any) -> None:
 
 def _prepare(options: argparse.Namespace) -> int:
     from pipeline.disk_space import full_disk_told
-    from pipeline.prepare import prepare
+    from pipeline.prepare import data_place, prepare
     from pipeline.run_log import run_log
     from pipeline.settings_loader import load_settings
     from pipeline.workdir_folder import writable_workdir
@@ -35,16 +35,19 @@ def _prepare(options: argparse.Namespace) -> int:
 
     settings = load_settings(options.preset, options.overrides)
     workdir = writable_workdir(workdir_of(options))
-    staged = None
+    written, staged, place = [str(workdir), data_place(settings.data, workdir)], None, None
+    if options.stage:
+        from pipeline.deployment.places import root
+
+        staged = root(settings)
+        written.append(staged)
     log = workdir / "logs" / "prepare.log"
-    with full_disk_told(workdir), locked(workdir), run_log(log, verbose=options.verbose):
-        if options.stage:
-            from pipeline.deployment.places import root
+    with full_disk_told(*written), locked(workdir), run_log(log, verbose=options.verbose):
+        data = prepare(settings.data, workdir)
+        if staged:
             from pipeline.deployment.staging import stage
 
-            staged = root(settings)
-        data = prepare(settings.data, workdir)
-        place = stage(staged, data, str(workdir)) if staged else None
+            place = stage(staged, data, str(workdir))
     sizes = ", ".join(f"{count} {split}" for split, count in data.split_sizes.items())
     print(f"{data.folder}: {len(data.class_names)} classes; {sizes}")
     if place:

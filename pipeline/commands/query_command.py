@@ -1,6 +1,6 @@
 """The command `flowersim query`: asks a model server which images look like a photo.
 
-What is printed and drawn is in `query_output.py`, `query_pictures.py` and `query_sheet.py`.
+What is printed and drawn is in `pipeline/query/`.
 """
 
 from __future__ import annotations

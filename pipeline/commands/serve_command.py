@@ -112,7 +112,12 @@ def _check_logging(options: argparse.Namespace) -> None:
         DockerError: A log of TensorFlow Serving's image.
         SettingsError: A share of no log.
     """
-    if options.request_log and (options.backend == "docker" or options.print_command):
+    if options.request_log and options.print_command:
+        raise docker_backend.DockerError(
+            "--print-command prints how to run TensorFlow Serving's image, which logs nothing: "
+            "leave --request-log out"
+        )
+    if options.request_log and options.backend == "docker":
         raise docker_backend.DockerError(
             "--request-log needs the embedded backend: TensorFlow Serving's image logs nothing"
         )
@@ -167,8 +172,9 @@ def _serve_embedded(
     # Before TensorFlow is loaded: the terminal is for what the server itself has to say.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", category=FutureWarning)
-    from serving.library_lines import import_tensorflow_quietly, own_stderr
+    from serving.library_lines import import_tensorflow_quietly
     from serving.model_server import ServerOptions, serve
+    from serving.standard_error import own_stderr
 
     import_tensorflow_quietly()
     log = logging.getLogger("serving")

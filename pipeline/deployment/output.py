@@ -57,7 +57,7 @@ def describe(
     for name in spec_edits.tasks(spec):
         if name in containers:
             table.add_row(name, *_resources(containers[name].get("resources", {})))
-    console.print(f"{path}: {settings.run.pipeline_name} for {deployment.platform}")
+    console.print(f"{path}: {settings.run.pipeline_name} for {deployment.platform}", markup=False)
     console.print(table)
     if deployment.training_job:
         machine = deployment.machines.trainer
@@ -65,20 +65,20 @@ def describe(
             f"training job  {machine.machine_type or DEFAULT_MACHINE}"
             + (f", {machine.accelerators} × {machine.accelerator}" if machine.accelerator else "")
         )
-    console.print(f"image   {deployment.image}", soft_wrap=True)
+    console.print(f"image   {deployment.image}", soft_wrap=True, markup=False)
     if deployment.trainer_image:
-        console.print(f"        {deployment.trainer_image} (Trainer)", soft_wrap=True)
+        console.print(f"        {deployment.trainer_image} (Trainer)", soft_wrap=True, markup=False)
     console.print(f"beam    {'Dataflow' if deployment.beam == 'dataflow' else 'in each step'}")
-    console.print(f"data    {data.folder}", soft_wrap=True)
+    console.print(f"data    {data.folder}", soft_wrap=True, markup=False)
     if not is_staged(data):
         console.print(
             "        not there yet, or not readable from here: flowersim prepare --stage with the "
             "same settings puts it there"
         )
     if data.ledger:
-        console.print(f"ledger  {data.ledger.folder}", soft_wrap=True)
+        console.print(f"ledger  {data.ledger.folder}", soft_wrap=True, markup=False)
     names = ", ".join(spec["root"]["inputDefinitions"]["parameters"])
-    console.print(f"parameters  {names}")
+    console.print(f"parameters  {names}", markup=False)
     here = shlex.join(["flowersim", "execute", str(path)])
     console.print(f"\ntry it here:  {here}", soft_wrap=True, markup=False)
     console.print(f"submit it:    {_submission(settings, path)}", soft_wrap=True, markup=False)

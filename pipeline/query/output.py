@@ -1,6 +1,6 @@
 """Prints what a model server found for photos: as tables for people, as lines of JSON for programs.
 
-Not for pictures (`query_pictures.py`) nor pages (`query_sheet.py`).
+Not for pictures (`pictures.py`) nor pages (`sheet.py`).
 """
 
 from __future__ import annotations

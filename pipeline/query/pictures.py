@@ -1,7 +1,7 @@
 """Draws a photo and its neighbours in a terminal: a row of tiles, matches framed in green.
 
 As an image where the terminal has a protocol for it that it tells of (kitty's or iTerm2's), else in
-blocks of two colours a character. Not for what else is printed (`query_output.py`).
+blocks of two colours a character. Not for what else is printed (`output.py`).
 """
 
 from __future__ import annotations

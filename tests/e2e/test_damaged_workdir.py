@@ -58,6 +58,6 @@ def test_damage_is_named_nothing_is_deleted_and_the_remedy_works(
     status, said = run()
     assert status == 1 and said.startswith(f"flowersim: {results} holds results up to execution")
     results.rename(tmp_path / "old results")
-    # What the refused run has made of the store knows of no results, and is as good as none.
+    assert not store.exists()
     assert run()[0] == 0
     assert list(results.glob("TfdsExampleGen/examples/*"))

@@ -59,16 +59,27 @@ def test_the_damaged_file_is_named(
     read(whole)
     with pytest.raises(Exception) as raised:  # noqa: B017, PT011
         read(path)
-    named = blame(raised.value, folders)
+    named = blame(raised.value, lambda: folders, "another run")
     assert isinstance(named, DamagedResultError)
     assert str(named).startswith(f"{path}, the result of an earlier component, is damaged")
-    assert f"move the folder {folders[0]} away" in str(named)
+    assert f"move the folder {folders[0]} away: another run then makes it anew" in str(named)
     assert len(str(named)) < 700 and "\n" not in str(named)
     # Of files that are whole nothing is said.
-    assert blame(raised.value, folders[1:]) is raised.value
+    assert blame(raised.value, lambda: folders[1:], "") is raised.value
 
 
 def test_other_failures_are_not_looked_into(tmp_path: pathlib.Path) -> None:
     _half(_write(tmp_path / "examples"))
     failure = ValueError("split train has no images left")
-    assert blame(failure, [str(tmp_path)]) is failure
+    assert blame(failure, lambda: [str(tmp_path)], "") is failure
+    first, second = ValueError("one"), ValueError("two")
+    first.__cause__, second.__cause__ = second, first
+    assert blame(first, lambda: [str(tmp_path)], "") is first
+
+
+def test_what_cannot_be_looked_up_hides_nothing() -> None:
+    def fail() -> list[str]:
+        raise RuntimeError("the database has gone away")
+
+    failure = ValueError("truncated record at 3")
+    assert blame(failure, fail, "") is failure

@@ -132,6 +132,27 @@ def test_a_disk_with_room_for_no_more_files_says_so(tmp_path: pathlib.Path) -> N
         assert "no more files" not in free_space(tmp_path)
 
 
+def test_what_is_said_needs_no_space_itself(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with small_disk(tmp_path / "disk", "2m") as disk:
+        monkeypatch.setattr("tempfile.tempdir", None)
+        for name in ("TMPDIR", "TEMP", "TMP"):
+            monkeypatch.setenv(name, str(disk))
+        # Of a folder that would be made there, that disk is named; of a bucket none.
+        message = f"the disk of {disk} has 0.0 MB of .* MB free; make space.* \\(.*{disk}/0.*\\)$"
+        places = (disk / "data" / "new", "gs://bucket/root")
+        with pytest.raises(DiskFullError, match=message), full_disk_told(*places):
+            fill(disk, 0)
+            for number in range(3):
+                with open(disk / str(number), "wb", buffering=0) as file:
+                    try:
+                        file.write(bytes(100_000))
+                    except OSError as error:
+                        error.filename = file.name
+                        raise
+
+
 LOGGING = """
 import pathlib, sys
 from pipeline.run_log import run_log

@@ -75,6 +75,16 @@ def test_arrays_that_are_none(members: dict[str, bytes], message: str, tmp_path:
     assert [*tmp_path.iterdir()] == [path]
 
 
+def test_a_disk_that_fails_is_no_damage(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    path = archive(tmp_path / "e.npz", {})
+    monkeypatch.setattr(np, "load", fail)
+    with pytest.raises(EmbeddingFileError, match=f"{path} cannot be read: Input/output error"):
+        read_embeddings(path)
+
+
 def test_what_nobody_asked_for_is_not_unpacked(tmp_path: pathlib.Path):
     huge = member("(1000000000000, 1000)")
     path = archive(

@@ -124,6 +124,16 @@ def test_a_damaged_store_is_named_with_what_to_do_and_left_as_it_is(
     assert open_store(connection_config(tmp_path, None)).get_artifacts() == []
 
 
+def test_a_store_that_another_program_has_locked_is_not_given_up(tmp_path: pathlib.Path):
+    path = _store_file(tmp_path)
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(MetadataStoreError, match="in use by another program: close") as raised:
+            open_store(connection_config(tmp_path, None))
+    assert str(raised.value).startswith(f"{path}, ") and "away" not in str(raised.value)
+    assert open_store(connection_config(tmp_path, None)) is not None
+
+
 def test_a_store_that_is_whole_is_opened_again(tmp_path: pathlib.Path):
     _store_file(tmp_path)
     assert len(open_store(connection_config(tmp_path, None)).get_artifacts()) == 5

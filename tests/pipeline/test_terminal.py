@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rich.markup import escape
 from rich.table import Table
 
+from components.example_schema.names import has_control_characters
 from pipeline import terminal
 from pipeline.cli import main
 from pipeline.query.output import Tables, print_neighbours
@@ -52,6 +53,17 @@ def test_whatever_the_text(text: str) -> None:
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["C"])))
 def test_what_steers_nothing_stays(text: str) -> None:
     assert terminal.printable(text) == text
+
+
+@given(st.text(st.characters()))
+def test_names_that_are_accepted_are_printed_as_they_are(text: str) -> None:
+    assert has_control_characters(text) or terminal.one_line(text) == text
+
+
+def test_a_console_makes_no_pictures_of_names() -> None:
+    screen = io.StringIO()
+    terminal.terminal(file=screen).print("shop:rose:17", ":100:", markup=False)
+    assert screen.getvalue() == "shop:rose:17 :100:\n"
 
 
 def test_a_console_prints_it_written_out() -> None:

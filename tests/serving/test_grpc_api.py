@@ -5,6 +5,7 @@ What every server must answer is in `conformance/test_grpc_*.py`.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import time
@@ -170,3 +171,25 @@ def test_metrics_that_a_reload_increases(service, folder):
 
 def reload(service, request):
     return service.HandleReloadConfigRequest(request, TIMEOUT).metric
+
+
+def test_without_a_time_limit_a_stop_waits_for_what_is_asked(zoo_folder):
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    options = ServerOptions(
+        model_name="zoo", model_base_path=str(zoo_folder), rest_api_timeout_in_ms=0
+    )
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name, request.model_spec.signature_name = "zoo", "slow"
+    request.inputs["steps"].CopyFrom(tf.make_tensor_proto(np.array([400_000], np.int64)))
+    with contextlib.ExitStack() as stack:
+        with serving_apis(options, grpc_port=port) as found:
+            channel = stack.enter_context(grpc.insecure_channel(found.grpc_address))
+            service = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            slow = service.Predict.future(request, timeout=TIMEOUT)
+            time.sleep(0.5)
+            assert not slow.done(), "the slow request was too quick for this test"
+        assert tf.make_ndarray(slow.result().outputs["n"]).tolist() == [400_000]

@@ -21,8 +21,13 @@ value = 7
 """
 PROGRAM = """
 import os, sys
-from serving.library_lines import import_tensorflow_quietly, own_stderr
+import importlib.metadata, importlib.util
+importlib.metadata.version = lambda name: "2.21.0"
+from serving.library_lines import import_tensorflow_quietly
+from serving.standard_error import own_stderr
 import_tensorflow_quietly()
+# Some libraries look whether it is there, long before they import it.
+assert importlib.util.find_spec("tensorflow").name == "tensorflow"
 log = own_stderr()
 import tensorflow
 assert tensorflow.value == 7 and "tensorflow" in sys.modules
@@ -47,6 +52,18 @@ def test_nothing_is_printed_while_tensorflow_is_imported(tmp_path: pathlib.Path)
     ended = _run(tmp_path, NOISY)
     assert ended.returncode == 0, ended.stderr
     assert ended.stderr == "the log\nafter\n"
+
+
+def test_one_that_prints_nothing_is_left_alone(tmp_path: pathlib.Path) -> None:
+    ended = _run(tmp_path, NOISY, PROGRAM.replace("2.21.0", "2.16.2"))
+    assert ended.returncode == 0, ended.stderr
+    assert "notice" in ended.stderr
+
+
+def test_it_is_imported_where_the_descriptor_is_closed(tmp_path: pathlib.Path) -> None:
+    program = PROGRAM.replace("import os, sys", "import os, sys\nos.close(2)")
+    ended = _run(tmp_path, "value = 7\n", program[: program.index("print(")] + "print('there')")
+    assert (ended.returncode, ended.stdout) == (0, "there\n")
 
 
 def test_what_is_wrong_with_tensorflow_is_still_said(tmp_path: pathlib.Path) -> None:

@@ -165,6 +165,9 @@ def test_any_view_of_the_storage(offset: int, shape: tuple, strides: tuple):
         (0, (0, 5), (1, 2**80), "x has shape"),
         (0, (0, 10**30), (1, 1), "x has shape"),
         (0, (1,) * 70, (1,) * 70, "x has shape"),
+        # More digits than Python writes.
+        pytest.param(0, (1,), (10**5000,), "x has shape", id="long"),
+        pytest.param(0, (1, 1), (10**5000,), "x has shape", id="long_and_too_few"),
         (0, (2.0,), (1,), "whole numbers"),
         ("0", (2,), (1,), "whole numbers"),
         (0, (True,), (1,), "whole numbers"),

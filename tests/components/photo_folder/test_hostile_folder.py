@@ -22,7 +22,9 @@ def photos(tmp_path: pathlib.Path) -> pathlib.Path:
     return folder
 
 
-@pytest.mark.parametrize("character", ["\n", "\r", "\t", "\x1b", "\x7f", "\x9b"])
+@pytest.mark.parametrize(
+    "character", ["\n", "\r", "\t", "\x1b", "\x7f", "\x9b", "\u2028", "\u202e", "\u2066"]
+)
 @pytest.mark.parametrize("name", ["rose/a{}b.jpg", "ro{}se/1.jpg", "rose/de{}ep/1.jpg"])
 def test_control_characters_are_refused(photos: pathlib.Path, name: str, character: str):
     path = photos / name.format(character)
@@ -33,8 +35,29 @@ def test_control_characters_are_refused(photos: pathlib.Path, name: str, charact
     assert character not in str(caught.value)
     with pytest.raises(GalleryError, match="has control characters"):
         find_photos([photos])
-    with pytest.raises(GalleryError, match="has control characters"):
-        find_photos([path], class_name="rose")
+    # The id of a single photo has none of the folders above it.
+    if character in path.name:
+        with pytest.raises(GalleryError, match="has control characters"):
+            find_photos([path], class_name="rose")
+    else:
+        assert [photo.identity for photo in find_photos([path], class_name="rose")] == [
+            "rose/1.jpg"
+        ]
+
+
+def test_folders_above_are_named_as_anybody_likes(tmp_path: pathlib.Path):
+    folder = tmp_path / "a\tb"
+    for name in ("fern", "rose"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "1.jpg").touch()
+    assert [photo.relative for photo in scan(folder)] == ["fern/1.jpg", "rose/1.jpg"]
+
+
+def test_options_are_held_to_the_same(photos: pathlib.Path):
+    with pytest.raises(GalleryError, match=r"--class 'rose\\nfern' has control characters"):
+        find_photos([photos], class_name="rose\nfern")
+    with pytest.raises(GalleryError, match=r"--prefix 'a\\tb' has control characters"):
+        find_photos([photos], prefix="a\tb")
 
 
 @pytest.mark.parametrize(

@@ -388,3 +388,16 @@ def test_the_formats_are_those_that_are_written():
     from pipeline.commands.embed_command import _FORMATS
 
     assert _FORMATS == output.FORMATS
+
+
+@pytest.mark.parametrize("runner", ["FnApiRunner", "direct.DirectRunner"])
+def test_a_typing_error_is_told_also_where_a_runner_is_named(
+    photos: pathlib.Path,
+    models: pathlib.Path,
+    tmp_path: pathlib.Path,
+    runner: str,
+    capsys: pytest.CaptureFixture[str],
+):
+    given = ["embed", str(photos), "--model", f"{models}/pushed", "--output", f"{tmp_path}/out"]
+    assert main([*given, "--beam", f"runner={runner}", "--beam", "direct_num_workrs=4"]) == 1
+    assert "--beam: Beam has no option direct_num_workrs" in capsys.readouterr().err

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
+import shutil
 from typing import Any
 
 import numpy as np
@@ -292,3 +294,17 @@ def test_a_split_that_is_not_there_is_named(
 ) -> None:
     assert main(["eval", str(prepared / split), "--model", str(pushed)]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_a_split_that_is_cut_short_is_named(
+    pushed: pathlib.Path,
+    prepared: pathlib.Path,
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "colours" / "1.0.0"
+    shutil.copytree(prepared, folder)
+    (shard,) = folder.glob("*-test.tfrecord*")
+    os.truncate(shard, shard.stat().st_size - 5)
+    assert main(["eval", str(folder / "test"), "--model", str(pushed)]) == 1
+    assert f"flowersim: {shard} is damaged or cut short: 3 of 4" in capsys.readouterr().err

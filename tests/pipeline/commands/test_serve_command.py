@@ -150,7 +150,7 @@ def test_requests_are_logged(serve, tmp_path, similar_folder):  # noqa: F811
     ("arguments", "status", "words"),
     [
         (["--backend", "docker", "--request-log", "x"], 1, "--request-log needs the embedded"),
-        (["--print-command", "--request-log", "x"], 1, "--request-log needs the embedded"),
+        (["--print-command", "--request-log", "x"], 1, "--print-command prints how to run Tens"),
         (["--request-log-share", "0.1"], 2, "--request-log-share is a share of what --request-log"),
         (["--request-log-share", "0"], 2, "0 is no share above 0 and up to 1"),
     ],
