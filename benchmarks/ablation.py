@@ -40,9 +40,10 @@ INTRODUCTION = """\
 
 Oxford Flowers 102 at 64 × 64 pixels, official splits, {epochs} epochs on the training split alone
 (1,020 images) at {input_size} × {input_size} pixels; EfficientNet-Lite0, batches of 8 classes × 4
-images, five blocks frozen, no stochastic depth, everything else as in the preset `flowers102`;
-compared by the embedding, without the mirror image. Each variant has the same steps; seeds are
-paired: the same first weights and the same batches. The epoch is chosen by MAP@R on validation.
+images, five blocks frozen, dropout 0.2, no stochastic depth, all else as in the preset
+`flowers102`; compared by the embedding, without the mirror image. Each variant has the same steps;
+seeds are paired: the same first weights and the same batches. The epoch is chosen by MAP@R on
+validation.
 
 Measured once on the test split (6,149 images, leave-one-out, cosine). *Accuracy* is the
 classification head's, *1-NN accuracy* that of the nearest training image, *intra/inter* the
@@ -50,6 +51,9 @@ distance within classes over that between them (`retrieval/separation.py`). Valu
 standard deviation over the seeds.
 
     python benchmarks/ablation.py --report docs/ablation.md
+
+trains what `benchmarks/results/ablation.jsonl` does not have of this training code; with
+`--no-training` it writes the table of the newest runs there, whatever code made them.
 """
 
 

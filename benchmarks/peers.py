@@ -210,14 +210,20 @@ INTRODUCTION = """\
 # Losses of other libraries in the same training
 
 The set-up is that of [the ablation](ablation.md): Oxford Flowers 102 at 64 × 64 pixels, {epochs}
-epochs at {input_size} × {input_size} pixels, EfficientNet-Lite0, the same batches, augmentation and
-optimizer for all, the epoch chosen by MAP@R on validation, measured once on test. Only the loss is
-another: with its defaults, from TensorFlow Similarity or pytorch-metric-learning (PML). *Linear
-head* is plain fine-tuning. The recipe was found with flowersim's losses; of a peer's settings only
-the learning rate was varied, and only where a row says so. A row without numbers diverged: its loss
-became no finite number in the first epochs, and training stopped.
+epochs at {input_size} × {input_size} pixels, EfficientNet-Lite0, the same batches, augmentation
+and optimizer for all, the epoch chosen by MAP@R on validation, measured once on test. Only the
+loss is another: with its defaults, from TensorFlow Similarity or pytorch-metric-learning (PML).
+PML's multi-similarity and triplet losses have the miner of the same name or kind beside them; the
+first weights of proxy anchor and ArcFace are brought to length 1; TF Similarity's losses get the
+reduction that Keras 3 knows. *Linear head* is plain fine-tuning. The recipe was found with
+flowersim's losses; of a peer's settings only the learning rate was varied, and only where a row
+says so. A row without numbers diverged: its loss became no finite number in the first epochs, and
+training stopped.
 
-    python benchmarks/peers.py --report docs/peers.md
+    python benchmarks/peers.py --report docs/peers.md --seeds 0 1
+
+trains what `benchmarks/results/ablation.jsonl` does not have of this training code, also variants
+that are not below; `--variants` names some, and `--no-training` writes the table of what is there.
 """
 
 

@@ -24,7 +24,7 @@ _DESCRIPTION = (
     "docker runs stock TensorFlow Serving in a container, and downloads its image if it is not "
     "there yet; embedded needs no docker, and has a web page too. auto downloads nothing: it takes "
     "docker where its daemon answers and has the image already (docker pull "
-    f"{docker_backend.IMAGE}), and otherwise embedded."
+    f"{docker_backend.IMAGE}) that is not older than the TensorFlow here, and otherwise embedded."
 )
 
 
@@ -148,11 +148,30 @@ def _takes_docker(options: argparse.Namespace) -> bool:
             )
         _say(f"backend docker, as asked for: {options.image}")
         return True
-    if reason := docker_backend.why_not(options.image):
+    if reason := _is_older(options.image) or docker_backend.why_not(options.image):
         _say(f"backend embedded: {reason}")
         return False
     _say(f"backend docker: its daemon answers, and has {options.image}")
     return True
+
+
+def _is_older(image: str) -> str:
+    """That an image is older than the TensorFlow here, in a few words; empty if not, or not known.
+
+    It may lack ops of models that were made with this TensorFlow.
+    """
+    import importlib.metadata
+    import re
+
+    release = re.compile(r"(\d+)\.(\d+)")
+    tag = release.match(image.rpartition("/")[2].partition(":")[2])
+    try:
+        here = release.match(importlib.metadata.version("tensorflow"))
+    except importlib.metadata.PackageNotFoundError:
+        here = None
+    if not tag or not here or [*map(int, tag.groups())] >= [*map(int, here.groups())]:
+        return ""
+    return f"{image} is older than the TensorFlow {here[0]} here, which may have made the model"
 
 
 def _say(line: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import shlex
 import shutil
 import signal
@@ -99,12 +100,22 @@ def test_embedded_does_not_ask_docker(serve):
 
 def test_auto_takes_docker_that_has_the_image(serve, free_port):
     command = serve("waits")
-    lines = command.until("will be at", "--port", free_port)
-    image = docker_backend.IMAGE
+    image = "tensorflow/serving:99.1.0"
+    lines = command.until("will be at", "--port", free_port, "--image", image)
     assert lines == [
         f"flowersim: backend docker: its daemon answers, and has {image}",
         f"flowersim: roses will be at http://127.0.0.1:{free_port}; Ctrl-C stops it",
     ]
+
+
+def test_auto_does_not_take_an_image_that_may_not_know_the_model(serve):
+    command = serve("waits")
+    image = "tensorflow/serving:2.9.0-gpu"
+    lines = command.until("serving roses at", "--port", "0", "--image", image)
+    assert re.match(
+        rf"flowersim: backend embedded: {image} is older than the TensorFlow 2\.\d+ here", lines[0]
+    )
+    assert command.docker.calls() == []
 
 
 def test_docker_as_asked_for_may_download(serve, free_port):
