@@ -165,6 +165,7 @@ def test_the_servers_know_their_files(
     assert pathlib.Path(file).is_relative_to(environment) and pathlib.Path(file).is_file()
 
 
+@pytest.mark.extended
 def test_it_compiles_the_pipeline_that_the_checkout_does(
     installed: Any, wheel: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

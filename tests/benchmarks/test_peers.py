@@ -58,6 +58,7 @@ def test_the_peer_is_all_of_the_loss_and_its_weights_are_trained() -> None:
     assert seeds == [3]
 
 
+@pytest.mark.extended
 def test_a_step_trains_the_network_and_the_peer(recwarn: pytest.WarningsRecorder) -> None:
     def make_peer(num_classes: int, dim: int, seed: int) -> tuple[Any, Any]:
         return lambda features, labels, weight: tf.reduce_mean((features - weight) ** 2), np.ones(

@@ -218,8 +218,7 @@ def _listed(home: pathlib.Path) -> list[str]:
     return [line for line in printed.splitlines() if "\t" in line]
 
 
-def test_it_is_compiled_and_executed(home: pathlib.Path, small: str) -> None:
-    """Photos that were added and removed by hand go along, as they do with a local run."""
+def test_it_is_compiled(home: pathlib.Path, small: str) -> None:
     root = "--set deployment.pipeline_root=DEPLOYED"
     printed = shell(f".venv/bin/flowersim prepare --stage {root} {small}", home)
     assert re.search(r"staged: /.*/DEPLOYED/data/.*\n +/.*/DEPLOYED/gallery/", printed)
@@ -230,6 +229,11 @@ def test_it_is_compiled_and_executed(home: pathlib.Path, small: str) -> None:
     )
     assert "GalleryEdit" in printed and "not there yet" not in printed
     assert "flowersim execute pipeline.json" in printed
+
+
+@pytest.mark.extended
+def test_it_is_executed(home: pathlib.Path) -> None:
+    """Photos that were added and removed by hand go along, as they do with a local run."""
     printed = shell(".venv/bin/flowersim execute pipeline.json --mode fast", home)
     pushed = re.search(r"blessed +pushed to (.*/DEPLOYED/serving/flowers/\d+)\n", printed)
     assert pushed is not None

@@ -100,6 +100,7 @@ def test_other_data(home: pathlib.Path, command: str, expected: str) -> None:
     assert expected in printed
 
 
+@pytest.mark.extended
 def test_flowers102(home: pathlib.Path, shared_folder: pathlib.Path) -> None:
     printed = shell(
         ".venv/bin/flowersim run --preset flowers102 --to TfdsExampleGen "

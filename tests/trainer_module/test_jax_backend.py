@@ -12,7 +12,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-SCRIPT = """
+IMPORTS = """
 import sys
 import jax, keras, numpy as np
 from center_loss_oracle import CenterOracle
@@ -21,7 +21,8 @@ from trainer_module.config import ModelConfig, TrainingConfig, from_dict
 from trainer_module.embedding_model import EmbeddingModel
 from trainer_module.joint_loss import JointLoss
 from pipeline.settings_loader import load_settings
-
+"""
+LOSS = """
 layer = CenterLoss(7, momentum=0.8)
 layer.build((None, 5))
 oracle = CenterOracle(7, 5, 0.8, True)
@@ -35,7 +36,9 @@ for _ in range(20):
     loss, state = step(state, f, y, w)
     np.testing.assert_allclose(loss, oracle(f, y, w), atol=2e-6)
 np.testing.assert_allclose(state[0], oracle.centers, atol=2e-6)
-
+"""
+MODEL = """
+rng = np.random.default_rng(0)
 settings = load_settings("demo", [
     "model.embedding_dim=8", "training.images_per_class=2", "training.triplet.weight=1",
     "training.center_loss.warmup_epochs=1"])
@@ -50,15 +53,25 @@ assert set(history) == {
 assert np.isfinite(list(history.values())).all()
 assert float(model.joint_loss.center_weight) == settings.training.center_loss.weight
 assert np.asarray(model.joint_loss.center_loss.updates).sum() > 0
+"""
+END = """
 assert "tensorflow" not in sys.modules
 print("equal")
 """
 
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs jax")
-def test_losses_and_model_run_on_jax_without_tensorflow() -> None:
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param(LOSS, id="center_loss"),
+        # XLA compiles the network for a minute.
+        pytest.param(MODEL, id="model", marks=pytest.mark.extended),
+    ],
+)
+def test_it_runs_on_jax_without_tensorflow(part: str) -> None:
     result = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
+        [sys.executable, "-c", IMPORTS + part + END],
         cwd=ROOT,
         env={
             **os.environ,

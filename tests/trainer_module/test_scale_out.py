@@ -11,7 +11,6 @@ import sys
 from typing import Any
 
 import numpy as np
-import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -62,18 +61,18 @@ def _free_ports(number: int) -> list[str]:
     return ports
 
 
-@pytest.mark.parametrize("how", ["fit", "loop"])
-def test_two_replicas_train_as_one(tmp_path: pathlib.Path, how: str) -> None:
-    _assert_equal(*_run_together(tmp_path, (how, "single"), (how, "mirrored")))
+def test_two_replicas_fit_as_one(tmp_path: pathlib.Path) -> None:
+    _assert_equal(*_run_together(tmp_path, ("fit", "single"), ("fit", "mirrored")))
 
 
-def test_two_workers_train_as_one(tmp_path: pathlib.Path) -> None:
+def test_two_replicas_and_two_workers_train_as_one(tmp_path: pathlib.Path) -> None:
     ports = _free_ports(2)
-    expected, *workers = _run_together(
+    expected, *others = _run_together(
         tmp_path,
         ("loop", "single"),
+        ("loop", "mirrored"),
         ("loop", "worker", "0", *ports),
         ("loop", "worker", "1", *ports),
     )
-    for worker in workers:
-        _assert_equal(expected, worker)
+    for other in others:
+        _assert_equal(expected, other)

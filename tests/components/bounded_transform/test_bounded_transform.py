@@ -130,7 +130,7 @@ def test_no_batch_is_larger_than_configured(probe: str, tmp_path: pathlib.Path):
     assert Counter(row["rows"] for row in rows) == +expected
 
 
-@pytest.mark.parametrize("file_bytes", [1, 64 * 2**20])
+@pytest.mark.parametrize("file_bytes", [1, pytest.param(64 * 2**20, marks=pytest.mark.extended)])
 def test_the_order_depends_on_the_ids_alone(
     probe: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, file_bytes: int
 ):

@@ -213,6 +213,7 @@ def test_a_split_of_nothing_but_leaks_is_refused(tmp_path: pathlib.Path, write_d
         _ingest(folder, tmp_path, drop=True)
 
 
+@pytest.mark.extended
 def test_known_copies_in_the_real_data_are_found(shared_folder, tmp_path: pathlib.Path):
     artifact = _ingest(shared_folder / "data/tfds/oxford_flowers102/2.1.1", tmp_path)
     found = report.read(artifact.uri)

@@ -6,17 +6,15 @@ import datetime
 import html.parser
 import pathlib
 import re
-import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from pipeline.comparison.compare import Comparison
 from pipeline.comparison.page import render
+from tests.browser import browser as browser  # a fixture
 
 MADE = datetime.datetime(2026, 1, 3, 12, 30, tzinfo=datetime.UTC)
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @pytest.fixture(scope="module")
@@ -157,22 +155,15 @@ def test_a_run_that_changed_nothing_has_a_page_too(two_compared: Comparison) -> 
     assert "the same" in text and "None." in text
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if found is None:
-        pytest.skip("needs Chromium or Chrome")
-    with playwright.sync_playwright() as started:
-        # Its own sandbox cannot be had in every container.
-        opened = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (1280, "light"),
+        (390, "dark"),
+        pytest.param(1280, "dark", marks=pytest.mark.extended),
+        pytest.param(390, "light", marks=pytest.mark.extended),
+    ],
+)
 def test_anybody_can_read_it(
     browser: Any, page: str, tmp_path: pathlib.Path, scheme: str, width: int
 ) -> None:

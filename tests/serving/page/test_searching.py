@@ -25,7 +25,6 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package 
 expect = sync_api.expect
 
 PHONE = dict(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-SCHEMES = pytest.mark.parametrize("scheme", ["light", "dark"])
 
 
 @pytest.fixture(scope="module")
@@ -276,8 +275,15 @@ def test_the_keyboard_is_enough(page, server, azure):
     answered(page, "azure.jpg")
 
 
-@SCHEMES
-@pytest.mark.parametrize("device", [{}, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize(
+    ("device", "scheme"),
+    [
+        pytest.param({}, "light", id="desk-light"),
+        pytest.param(PHONE, "dark", id="phone-dark"),
+        pytest.param({}, "dark", id="desk-dark", marks=pytest.mark.extended),
+        pytest.param(PHONE, "light", id="phone-light", marks=pytest.mark.extended),
+    ],
+)
 def test_no_barriers(visit, server, azure, scheme, device):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe").Axe()
     page = visit(server, color_scheme=scheme, **device)
