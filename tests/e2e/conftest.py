@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
 import pathlib
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -29,6 +33,23 @@ TINY = [
 def tiny() -> tuple[str, ...]:
     """Settings, on top of the preset demo, of the smallest pipeline that does everything."""
     return tuple(TINY)
+
+
+@pytest.fixture(scope="session")
+def whole(tiny: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The summary of a whole run with these settings, made once for all workers. Read only."""
+    from pipeline.local_runner import run
+    from pipeline.settings_loader import load_settings
+
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    with open(root / "whole.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        summary = root / "whole" / "summary.json"
+        if not summary.exists():
+            run(load_settings("demo", tiny), root / "whole", preset="demo")
+        return json.loads(summary.read_text("utf-8"))
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,6 @@ import pytest
 import tensorflow as tf
 
 from pipeline.cli import main
-from pipeline.local_runner import run
-from pipeline.settings_loader import load_settings
 
 pytest.importorskip("kfp", reason="TFX has a compiler for Kubeflow on Python below 3.12 only")
 
@@ -24,13 +22,6 @@ pytestmark = pytest.mark.e2e
 RESOLVERS = {"Baseline-model-blessing-resolver", "Baseline-model-resolver"}
 # What a baseline that was not there the first time makes run again.
 WITH_BASELINE = {"Evaluator", "Pusher", "Report"}
-
-
-@pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory, tiny: tuple[str, ...]) -> dict[str, Any]:
-    """The summary of a run with LocalDagRunner."""
-    workdir = tmp_path_factory.mktemp("local")
-    return run(load_settings("demo", tiny), workdir, preset="demo").summary
 
 
 @dataclasses.dataclass
@@ -106,17 +97,17 @@ def _answers(version: str) -> dict[str, np.ndarray]:
 
 
 def test_it_gives_what_a_local_run_gives(
-    local: dict[str, Any], vertex_runs: list[dict[str, Any]], vertex: Cluster
+    whole: dict[str, Any], vertex_runs: list[dict[str, Any]], vertex: Cluster
 ):
     summary = vertex_runs[0]["summary"]
     assert summary["status"] == "succeeded"
-    assert summary["metrics"] == local["metrics"]
-    assert summary["training"] == local["training"]
-    assert summary["images"] == local["images"]
+    assert summary["metrics"] == whole["metrics"]
+    assert summary["training"] == whole["training"]
+    assert summary["images"] == whole["images"]
     assert summary["blessed"] is True
     assert summary["serving_check"]["ok"] is True
     assert summary["pushed_model"] == str(vertex.root / "serving" / "flowers" / vertex.versions[0])
-    ours, theirs = _answers(summary["pushed_model"]), _answers(local["pushed_model"])
+    ours, theirs = _answers(summary["pushed_model"]), _answers(whole["pushed_model"])
     assert ours.keys() == theirs.keys()
     for name, values in ours.items():
         if values.dtype.kind == "f":
@@ -158,9 +149,8 @@ def test_a_failure_stops_what_needs_it_and_is_reported(
     assert "Evaluator failed" in tasks["summary"]["error"]
 
 
-def test_a_parameter_reaches_the_training(
-    vertex_runs: list[dict[str, Any]], vertex: Cluster, local: dict[str, Any]
-):
+@pytest.mark.extended
+def test_a_parameter_reaches_the_training(vertex_runs: list[dict[str, Any]], vertex: Cluster):
     given = "training_config.config.training.epochs=1"
     tasks = vertex.execute("--mode", "fast", "--parameter", given)
     assert tasks["summary"]["training"]["epochs"] == 1
@@ -170,11 +160,11 @@ def test_a_parameter_reaches_the_training(
 
 @pytest.mark.extended
 def test_exact_mode_and_kubeflow_give_it_too(
-    local: dict[str, Any], tmp_path: pathlib.Path, tiny: tuple[str, ...]
+    whole: dict[str, Any], tmp_path: pathlib.Path, tiny: tuple[str, ...]
 ):
     cluster = _compiled(tmp_path, "kfp", tiny)
     first = cluster.execute("--mode", "exact")
-    assert first["summary"]["metrics"] == local["metrics"]
+    assert first["summary"]["metrics"] == whole["metrics"]
     assert first["summary"]["blessed"] is True
     second = cluster.execute("--mode", "fast")
     # What was blessed last is a step here, and its artifact another one each time.

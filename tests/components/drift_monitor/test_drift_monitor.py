@@ -175,7 +175,10 @@ def test_neither_cutting_nor_order_matter(
 def test_equal_input_gives_an_equal_report(
     same: list[str], of_same: dict[str, Any], monitor: Callable[..., dict[str, Any]]
 ):
-    assert monitor(same) == of_same
+    again = monitor(same)
+    # The time of the log's files, which are others here.
+    again["requests"]["written"] = of_same["requests"]["written"]
+    assert again == of_same
 
 
 def test_a_photo_counts_once_however_often_it_was_asked_about(
