@@ -1,8 +1,8 @@
 """Which of the README's commands are executed, and those of them that need no trained model.
 
 Each is run as it stands there; what is added makes it small or keeps it off the network. The others
-follow in `test_readme_commands.py`. `NOT_EXECUTED` says which are not, and why. Two take long, and are
-marked extended.
+follow in `test_readme_commands.py`. `NOT_EXECUTED` says which are not, and why. Two take long, and
+are marked extended.
 """
 
 from __future__ import annotations
