@@ -148,7 +148,7 @@ def _takes_docker(options: argparse.Namespace) -> bool:
             )
         _say(f"backend docker, as asked for: {options.image}")
         return True
-    if reason := _is_older(options.image) or docker_backend.why_not(options.image):
+    if reason := docker_backend.why_not(options.image) or _is_older(options.image):
         _say(f"backend embedded: {reason}")
         return False
     _say(f"backend docker: its daemon answers, and has {options.image}")

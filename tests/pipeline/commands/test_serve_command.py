@@ -115,7 +115,7 @@ def test_auto_does_not_take_an_image_that_may_not_know_the_model(serve):
     assert re.match(
         rf"flowersim: backend embedded: {image} is older than the TensorFlow 2\.\d+ here", lines[0]
     )
-    assert command.docker.calls() == []
+    assert not [call for call in command.docker.calls() if call[0] in ("run", "pull")]
 
 
 def test_docker_as_asked_for_may_download(serve, free_port):
